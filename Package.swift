@@ -1,0 +1,75 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let arguments: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let sqlite: [Target.Dependency] = [
+    .product(name: "GRDB", package: "GRDB.swift"),
+    .product(name: "GRDBSQLite", package: "GRDB.swift"),
+]
+
+/// Read models that have an executable of their own, beside `narada-project`.
+let readModels = ["tracks", "mappings", "playlists", "listens"]
+
+let package = Package(
+    name: "narada",
+    products: [
+        .executable(name: "narada", targets: ["narada"]),
+        .executable(name: "narada-cmd", targets: ["narada-cmd"]),
+        .executable(name: "narada-project", targets: ["narada-project"]),
+    ]
+        + readModels.map {
+            .executable(name: "narada-project-\($0)", targets: ["narada-project"])
+        },
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZip", providers: [.apt(["libzip-dev"])]),
+        .target(name: "CTerm"),
+        .target(name: "JSONText", swiftSettings: settings),
+        .target(name: "Ledger", dependencies: ["CLZ4", "CCrypto", "JSONText"], swiftSettings: settings),
+        .target(name: "Music", swiftSettings: settings),
+        .target(
+            name: "Events", dependencies: ["Ledger", "JSONText"], path: "events",
+            swiftSettings: settings),
+        .target(
+            name: "Projections", dependencies: ["Events", "JSONText", "Ledger", "Music"] + sqlite,
+            path: "projections",
+            resources: [
+                .embedInCode("tables.sql"), .embedInCode("indexes.sql"), .embedInCode("views.sql"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "Projector", dependencies: ["Events", "Ledger", "Projections"] + sqlite,
+            swiftSettings: settings),
+        .target(
+            name: "Connectors", dependencies: ["CZip", "Events", "JSONText", "Ledger", "Music"],
+            swiftSettings: settings),
+        .target(
+            name: "Commands",
+            dependencies: [
+                "CTerm", "Connectors", "Events", "JSONText", "Ledger", "Music", "Projections",
+                "Projector", arguments,
+            ] + sqlite,
+            swiftSettings: settings),
+        .executableTarget(name: "narada", dependencies: ["Commands"], swiftSettings: settings),
+        .executableTarget(name: "narada-cmd", dependencies: ["Commands"], swiftSettings: settings),
+        .executableTarget(
+            name: "narada-project", dependencies: ["Commands"], swiftSettings: settings),
+        .executableTarget(
+            name: "narada-bench", dependencies: ["Commands", "Ledger", arguments],
+            swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,136 @@
+public import ArgumentParser
+import Events
+import GRDB
+import JSONText
+import Ledger
+import Projections
+import Projector
+
+extension ReadModel: ExpressibleByArgument {}
+
+/// `narada-project`: brings the read models up to date, or makes them again.
+public struct NaradaProject: ParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "narada-project",
+        abstract: "Fold the log into the read models: catch up, rebuild, look back, check.",
+        discussion: """
+            Examples:
+              narada-project --rebuild
+              narada-project --as-of 2026-05-01 --into then.db
+            narada-project-tracks, -mappings, -playlists and -listens do the same for one read model.
+            """,
+        version: naradaVersion)
+
+    /// The read model that the program's own name stands for.
+    nonisolated(unsafe) public static var onlyOne: String?
+
+    @OptionGroup var globals: GlobalOptions
+    @Flag(help: "Fold everything anew into a file beside, then swap.") var rebuild = false
+    @Option(help: "Only these read models and what stands on them: tracks,mappings,playlists,listens.")
+    var only: String?
+    @Option(help: "Stop at this moment; needs --into.") var asOf: When?
+    @Option(help: ArgumentHelp("Write to a file of its own instead.", valueName: "file")) var into: String?
+    @Flag(help: "Rebuild aside and compare; exit 65 if anything differs.") var check = false
+    @Flag(help: "Print how SQLite answers the main queries, and do nothing else.") var explainPlan = false
+
+    public init() {}
+
+    public func validate() throws {
+        if asOf != nil, into == nil { throw ValidationError("--as-of needs --into FILE.") }
+        if check, rebuild || into != nil || only != nil || asOf != nil {
+            throw ValidationError("--check stands alone.")
+        }
+        if into != nil, only != nil { throw ValidationError("--into takes all read models; leave --only out.") }
+    }
+
+    public func run() throws {
+        let session = try Session(reading: globals)
+        if explainPlan { return try printPlans(session) }
+        if check { return try runCheck(session) }
+        let models = try wantedModels()
+        let report: ProjectionReport
+        if let into {
+            report = try session.projector.project(through: asOf?.seq(in: session) ?? session.ledger.seq(at: .max), into: into)
+        } else if rebuild || only != nil {
+            report = try session.projector.rebuild(models ?? Set(ReadModel.allCases))
+        } else {
+            report = try session.projector.catchUp()
+        }
+        session.progress.finish()
+        print(report)
+    }
+
+    private func wantedModels() throws -> Set<ReadModel>? {
+        let names = only ?? (rebuild ? Self.onlyOne : nil)
+        return try names.map { names in
+            try Set(
+                names.split(separator: ",").map { name in
+                    guard let model = ReadModel(rawValue: String(name)) else {
+                        let near = nearest(String(name), among: ReadModel.allCases.map(\.rawValue))
+                        throw NaradaError.usage(
+                            "there is no read model '\(name)'",
+                            hint: near.first.map { "did you mean '\($0)'?" }
+                                ?? "it takes \(ReadModel.allCases.map(\.rawValue).joined(separator: ", ")).")
+                    }
+                    return model
+                })
+        }
+    }
+
+    private func print(_ report: ProjectionReport) {
+        if let notice = report.notice, !globals.quiet { Output.note("note: \(notice)") }
+        let stages = report.stages.map { ($0.name, JSON.text(seconds($0.seconds))) }
+        if globals.json {
+            return Output.json([
+                "from": .integer(report.from), "to": .integer(report.to), "events": JSON(report.events),
+                "seconds": .raw(Array(seconds(report.seconds).utf8)),
+                "rebuilt": .array(report.rebuilt.map { .text($0.rawValue) }),
+                "stages": .object(stages.map { ($0.0, .raw(Array("\($0.1.text.dropFirst().dropLast())".utf8))) }),
+            ])
+        }
+        guard !globals.quiet else { return }
+        let what = report.rebuilt.isEmpty ? "caught up" : "rebuilt \(report.rebuilt.map(\.rawValue).joined(separator: ", "))"
+        Output.line("\(what): \(report.events) events, now at \(report.to), \(seconds(report.seconds)) s")
+        if globals.verbose {
+            for stage in report.stages { Output.note("  \(stage.name): \(seconds(stage.seconds)) s") }
+        }
+    }
+
+    private func seconds(_ value: Double) -> String {
+        let milliseconds = Int((value * 1000).rounded())
+        let rest = String(milliseconds % 1000)
+        return "\(milliseconds / 1000)." + String(repeating: "0", count: 3 - rest.count) + rest
+    }
+
+    private func runCheck(_ session: Session) throws {
+        let (report, differing) = try session.projector.check()
+        session.progress.finish()
+        guard differing.isEmpty else {
+            if globals.json { Output.json(["differing": .array(differing.map { .text($0) })]) }
+            if !globals.json { for name in differing { Output.line(name) } }
+            throw NaradaError(
+                .badInput, "read-model-differs", "\(differing.count) tables differ from a rebuild: \(differing.joined(separator: ", "))",
+                hint: "run `narada-project --rebuild`; the log is the truth.")
+        }
+        if globals.json { return Output.json(["differing": [], "to": .integer(report.to)]) }
+        Output.line("live and rebuilt are equal at event \(report.to)")
+    }
+
+    private func printPlans(_ session: Session) throws {
+        let queries = [
+            "SELECT * FROM playlist_tracks WHERE playlist_id = 1 ORDER BY sort_key",
+            "SELECT id, track_id FROM nodes WHERE uri = 'spotify:track:x'",
+            "SELECT * FROM listen_counts WHERE track_id = 1",
+            "SELECT * FROM listens WHERE listened_at BETWEEN 1 AND 2 ORDER BY listened_at",
+            "SELECT * FROM track_mappings WHERE connector_name = 'spotify' AND connector_id = 'x'",
+        ]
+        try session.read { db in
+            for query in queries {
+                Output.line(query)
+                for row in try Row.fetchAll(db, sql: "EXPLAIN QUERY PLAN " + query) {
+                    Output.line("  " + (row["detail"] as String))
+                }
+            }
+        }
+    }
+}

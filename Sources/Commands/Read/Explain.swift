@@ -1,0 +1,180 @@
+import ArgumentParser
+import Events
+import GRDB
+import JSONText
+import Ledger
+import Music
+import Projections
+import Projector
+
+struct ExplainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain", abstract: "From a number or a position back to the events it came from.",
+        discussion: """
+            REF is an event's seq, a track (its plays), or PLAYLIST#POSITION (that row).
+            Examples:
+              narada explain 4711
+              narada explain spotify:track:2B8geqnq9YIym0ixYn83Pd
+              narada explain Morning#3
+            """)
+    @OptionGroup var globals: GlobalOptions
+    @Argument(help: "A seq, a track, or PLAYLIST#POSITION.") var reference: String
+
+    func run() throws {
+        let session = try Session(reading: globals)
+        if let seq = Seq(reference.hasPrefix("seq:") ? reference.dropFirst(4) : reference[...]) {
+            return try event(seq, session)
+        }
+        if let mark = reference.lastIndex(of: "#"), let position = Int(reference[reference.index(after: mark)...]) {
+            return try row(String(reference[..<mark]), position, session)
+        }
+        try count(session)
+    }
+
+    // MARK: An event
+
+    private func event(_ seq: Seq, _ session: Session) throws {
+        guard seq > 0,
+            let batch = try LedgerCursor(session.ledger, after: seq - 1, through: seq, chained: false).next(),
+            let line = EventLine(batch[0])
+        else {
+            throw NaradaError.notFound("there is no event \(seq)", hint: "`narada log head` tells the last one.")
+        }
+        let range = seq << 16...((seq + 1) << 16 - 1)
+        let made = try session.read { db in
+            try ReadModel.allCases.flatMap(\.tables).compactMap { table -> (String, [Row])? in
+                let columns = try db.columns(in: table).map(\.name)
+                guard columns.contains("id") else { return nil }
+                let rows = try Row.fetchAll(
+                    db, sql: "SELECT * FROM \(table) WHERE id BETWEEN ? AND ? ORDER BY id",
+                    arguments: [range.lowerBound, range.upperBound])
+                return rows.isEmpty ? nil : (table, rows)
+            }
+        }
+        let verdict = verdict(line)
+        guard !globals.json else {
+            return Output.json([
+                "event": .raw(Array(line.line.dropLast())), "verdict": JSON(verdict ?? duplicate(made)),
+                "rows": .object(made.map { ($0.0, .array($0.1.map(Self.json))) }),
+            ])
+        }
+        Output.line("event \(seq), \(line.typeName) version \(line.version), on \(line.streamName)")
+        Output.line("recorded \(ISOTime.text(line.at)) by run \(line.runName)")
+        if let verdict = duplicate(made) ?? verdict { Output.line(verdict) }
+        Output.line(Output.safe("data " + String(decoding: line.data.bytes, as: UTF8.self)))
+        for (table, rows) in made {
+            for row in rows { Output.line(Output.safe("made \(table) " + Self.json(row).text)) }
+        }
+    }
+
+    private static func json(_ row: Row) -> JSON {
+        .object(
+            row.map { name, value in
+                switch value.storage {
+                case .int64(let number): (name, .integer(number))
+                case .string(let text): (name, .text(text))
+                default: (name, .null)
+                }
+            })
+    }
+
+    /// Why a row of a history counts or not.
+    private func verdict(_ line: EventLine) -> String? {
+        guard EventKind(line.type) == .spotifyHistoryRow, let payload = line.data["payload"] else { return nil }
+        let play = HistoryRow(payload).play
+        let place = "row \(line.data["row"]?.integer ?? 0) of \(line.data["file"]?.text ?? "?")"
+        let facts =
+            "\(play.playedMS) ms played, ended \(play.endedAtMS.map { ISOTime.text($0, fraction: false) } ?? "at no possible time"), "
+            + "reason_end \(payload["reason_end"]?.text ?? "unknown"), \(play.isSkipped ? "skipped" : "not skipped")"
+        guard let reason = play.reason else { return "\(place) is a listen: \(facts)" }
+        return "\(place) does not count, \(reason.rawValue): \(Self.meaning[reason] ?? ""); \(facts)"
+    }
+
+    private func duplicate(_ made: [(String, [Row])]) -> String? {
+        let reason = made.first { $0.0 == "listens" }?.1.first?["reason"] as String?
+        guard reason == Play.Reason.nearDuplicate.rawValue else { return nil }
+        return "does not count, near_duplicate: \(Self.meaning[.nearDuplicate] ?? "")"
+    }
+
+    private static let meaning: [Play.Reason: String] = [
+        .badTime: "its time cannot be read", .podcast: "it is an episode", .audiobook: "it is an audiobook",
+        .noTrack: "it names no track", .incognito: "it was a private session",
+        .short: "under 30 s, or under 4 min and left before its end",
+        .nearDuplicate: "an earlier row has the same track and length and ended at most 2 s apart",
+    ]
+
+    // MARK: A position
+
+    private func row(_ name: String, _ position: Int, _ session: Session) throws {
+        let (found, row, title) = try session.read { db in
+            let found = try FoundPlaylist.find(name, db)
+            let rows = try found.rows(db)
+            guard rows.indices.contains(position - 1) else {
+                throw NaradaError.notFound("'\(found.name)' has no position \(position)", hint: "it has \(rows.count) rows.")
+            }
+            let row = rows[position - 1]
+            return (found, row, try TrackNames.of([row.uri], db).first?.value.line)
+        }
+        var steps: [(what: String, step: PlaylistPast.Step)] = []
+        _ = try PlaylistPast(playlist: found, ledger: session.ledger).state(at: nil) { step in
+            if step.changes.inserted.contains(where: { $0.id == row.id }) { steps.append(("added", step)) }
+            if step.changes.updated.contains(where: { $0.id == row.id && $0.updatedAtMS == step.at }) {
+                steps.append(("moved", step))
+            }
+        }
+        guard !globals.json else {
+            return Output.json([
+                "playlist": .text(found.uri), "position": JSON(position), "uri": JSON(row.uri),
+                "sort_key": .text(row.sortKey.description), "added_at": .text(ISOTime.text(row.addedAtMS)),
+                "events": .array(
+                    steps.map {
+                        [
+                            "seq": .integer($0.step.seq), "at": .text(ISOTime.text($0.step.at)),
+                            "type": .text($0.step.type), "run": .text($0.step.run), "what": .text($0.what),
+                        ]
+                    }),
+            ])
+        }
+        Output.line(Output.safe("'\(found.name)', position \(position): \(title ?? "") \(row.uri ?? "(not available)")"))
+        for (what, step) in steps {
+            Output.line("\(what) by event \(step.seq), \(step.type), \(ISOTime.text(step.at)), run \(step.run)")
+        }
+        Output.note("`narada explain SEQ` shows an event with its payload")
+    }
+
+    // MARK: A count
+
+    private func count(_ session: Session) throws {
+        let (track, rows) = try session.read { db in
+            let track = try TrackRow.find(reference, db)
+            let rows = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT id >> 16, listened_at, ms_played, reason, channel FROM listens
+                    WHERE track_id = ? ORDER BY listened_at, id
+                    """, arguments: [track.id])
+            return (track, rows)
+        }
+        guard !globals.json else {
+            return Output.json([
+                "uri": .text(track.uri), "plays": JSON(track.plays),
+                "rows": .array(
+                    rows.map { row in
+                        [
+                            "seq": .integer(row[0]), "listened_at": JSON((row[1] as Int64?).map { ISOTime.text($0) }),
+                            "ms_played": .integer(row[2]), "reason": JSON(row[3] as String?), "channel": .text(row[4]),
+                        ]
+                    }),
+            ])
+        }
+        Output.line(Output.safe("\(track.title ?? track.uri): \(track.plays) plays from \(rows.count) rows"))
+        Output.table(
+            ["SEQ", "STARTED", "PLAYED", "COUNTS"],
+            rows.map { row in
+                [
+                    String(row[0] as Int64), (row[1] as Int64?).map { ISOTime.text($0, fraction: false) } ?? "–",
+                    Output.duration(row[2]), (row[3] as String?).map { "no, \($0)" } ?? "yes",
+                ]
+            }, right: [0, 2])
+    }
+}

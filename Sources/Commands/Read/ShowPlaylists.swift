@@ -1,0 +1,246 @@
+import ArgumentParser
+import Foundation
+import GRDB
+import JSONText
+import Ledger
+import Music
+import Projections
+import Projector
+
+struct PlaylistsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "playlists", abstract: "List the playlists.")
+    @OptionGroup var globals: GlobalOptions
+
+    func run() throws {
+        let rows = try Session(reading: globals).read { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT p.name, p.track_count, p.updated_at, p.uri, p.description,
+                        (SELECT group_concat(connector_name || ':playlist:' || connector_id, ' ')
+                         FROM playlist_mappings WHERE playlist_id = p.id) AS linked
+                    FROM playlists p WHERE p.is_deleted = 0 ORDER BY p.name, p.id
+                    """)
+        }
+        guard !globals.json else {
+            return Output.json(
+                .array(
+                    rows.map { row in
+                        [
+                            "playlist": .text(row[3]), "name": .text(row[0]), "description": JSON(row[4] as String?),
+                            "count": JSON(row[1] as Int), "updated_at": .text(ISOTime.text(row[2])),
+                            "linked": JSON(row[5] as String?),
+                        ]
+                    }))
+        }
+        Output.table(
+            ["NAME", "ROWS", "CHANGED", "URI"],
+            rows.map { [$0[0], String($0[1] as Int), ISOTime.text($0[2], fraction: false), $0[3]] }, right: [1])
+    }
+}
+
+/// Reads a playlist now or at a moment, with today's names of its tracks.
+struct PlaylistView {
+    let found: FoundPlaylist
+    let name: String
+    let description: String?
+    let rows: [PlaylistRow]
+    let seq: Seq
+    let at: Milliseconds
+    let names: [String: TrackNames]
+
+    init(_ reference: String, asOf when: When?, _ session: Session) throws {
+        let then = try when?.seq(in: session)
+        let view = try session.read { db in
+            let found = try FoundPlaylist.find(reference, db, asOf: then)
+            let reached = try Seq.fetchOne(db, sql: "SELECT seq FROM checkpoint") ?? 0
+            var name = found.name
+            var description = try String.fetchOne(
+                db, sql: "SELECT description FROM playlists WHERE id = ?", arguments: [found.id])
+            let rows: [PlaylistRow]
+            if let then {
+                let state = try PlaylistPast(playlist: found, ledger: session.ledger).state(at: then)
+                rows = state.rows.rows
+                name = state.name
+                description = state.description
+            } else {
+                rows = try found.rows(db)
+            }
+            let names = try TrackNames.of(rows.map(\.uri), db)
+            return (found, name, description, rows, then ?? reached, names)
+        }
+        (found, name, description, rows, seq, names) = view
+        at = try session.ledger.time(of: seq)
+    }
+
+    func item(_ index: Int) -> JSON {
+        let row = rows[index]
+        let known = row.uri.flatMap { names[$0] }
+        return [
+            "position": JSON(index + 1), "sort_key": .text(row.sortKey.description), "uri": JSON(row.uri),
+            "title": JSON(known?.title), "artists": known.map { .array($0.artists.map { .text($0) }) } ?? nil,
+            "added_at": .text(ISOTime.text(row.addedAtMS)),
+        ]
+    }
+
+    var json: JSON {
+        [
+            "playlist": .text(found.uri), "as_of": ["seq": .integer(seq), "at": .text(ISOTime.text(at))],
+            "count": JSON(rows.count), "name": .text(name), "description": JSON(description),
+            "items": .array(rows.indices.map(item)),
+        ]
+    }
+}
+
+struct ShowPlaylist: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "playlist", abstract: "Show a playlist, now or as it was.",
+        discussion: "Example: narada playlist Morning --as-of 2026-05-01")
+    @OptionGroup var globals: GlobalOptions
+    @Argument(help: "A name, a URI or a URL.") var playlist: String
+    @Option(help: "RFC 3339, a date, a seq, or so long ago (3d, 2w, 6mo).") var asOf: When?
+
+    func run() throws {
+        let view = try PlaylistView(playlist, asOf: asOf, Session(reading: globals))
+        guard !globals.json else { return Output.json(view.json) }
+        Output.line(Output.safe("\(view.name), \(view.rows.count) rows, as of event \(view.seq) (\(ISOTime.text(view.at)))"))
+        Output.table(
+            ["#", "TITLE", "ARTISTS", "ADDED", "URI"],
+            view.rows.enumerated().map { index, row in
+                let known = row.uri.flatMap { view.names[$0] }
+                return [
+                    String(index + 1), known?.title ?? (row.uri == nil ? "(not available)" : ""),
+                    known?.artists.joined(separator: ", ") ?? "", String(ISOTime.text(row.addedAtMS).prefix(10)),
+                    row.uri ?? "",
+                ]
+            }, right: [0])
+    }
+}
+
+struct HistoryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "history", abstract: "What happened to a playlist, event by event.")
+    @OptionGroup var globals: GlobalOptions
+    @Argument var playlist: String
+
+    func run() throws {
+        let session = try Session(reading: globals)
+        let found = try session.read { try FoundPlaylist.find(playlist, $0, asOf: .max) }
+        var steps: [PlaylistPast.Step] = []
+        _ = try PlaylistPast(playlist: found, ledger: session.ledger).state(at: nil) { steps.append($0) }
+        guard !globals.json else {
+            return Output.json(
+                .array(
+                    steps.map { step in
+                        [
+                            "seq": .integer(step.seq), "at": .text(ISOTime.text(step.at)), "type": .text(step.type),
+                            "run": .text(step.run), "added": JSON(step.changes.inserted.count),
+                            "removed": JSON(step.changes.removed.count), "moved": JSON(step.changes.moved),
+                            "count": JSON(step.rowCount), "name": .text(step.name),
+                        ]
+                    }))
+        }
+        Output.table(
+            ["SEQ", "AT", "EVENT", "+", "-", "MOVED", "ROWS", "NAME"],
+            steps.map {
+                [
+                    String($0.seq), ISOTime.text($0.at, fraction: false), $0.type, String($0.changes.inserted.count),
+                    String($0.changes.removed.count), String($0.changes.moved), String($0.rowCount), $0.name,
+                ]
+            }, right: [0, 3, 4, 5, 6])
+    }
+}
+
+struct DiffCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "diff", abstract: "What changed in a playlist between two moments.",
+        discussion: "Example: narada diff Morning 2w")
+    @OptionGroup var globals: GlobalOptions
+    @Argument var playlist: String
+    @Argument(help: "A time, a date, a seq, or so long ago.") var from: When
+    @Argument(help: "The later moment; now if there is none.") var to: When?
+
+    func run() throws {
+        let session = try Session(reading: globals)
+        let start = try from.seq(in: session)
+        let end = try to?.seq(in: session)
+        let (old, new, names) = try session.read { db in
+            let found = try FoundPlaylist.find(playlist, db, asOf: end ?? start)
+            let past = PlaylistPast(playlist: found, ledger: session.ledger)
+            let old = try past.state(at: start).rows.rows.map(\.uri)
+            let new = try past.state(at: end).rows.rows.map(\.uri)
+            return (old, new, try TrackNames.of(old + new, db))
+        }
+        let difference = ListDifference(from: old, to: new)
+        func track(_ uri: String?, _ position: [(String, JSON)]) -> JSON {
+            let known = uri.flatMap { names[$0] }
+            return .object(
+                position + [
+                    ("uri", JSON(uri)), ("title", JSON(known?.title)),
+                    ("artists", known.map { .array($0.artists.map { .text($0) }) } ?? nil),
+                ])
+        }
+        guard !globals.json else {
+            return Output.json([
+                "added": .array(difference.added.map { track(new[$0], [("position", JSON($0 + 1))]) }),
+                "removed": .array(difference.removed.map { track(old[$0], [("position", JSON($0 + 1))]) }),
+                "moved": .array(
+                    difference.moved.map {
+                        track(new[$0], [("from", JSON((difference.origins[$0] ?? 0) + 1)), ("to", JSON($0 + 1))])
+                    }),
+            ])
+        }
+        func line(_ uri: String?) -> String { uri.map { names[$0]?.line ?? "" } ?? "(not available)" }
+        let rows =
+            difference.removed.map { ["-", String($0 + 1), "", line(old[$0]), old[$0] ?? ""] }
+            + difference.added.map { ["+", "", String($0 + 1), line(new[$0]), new[$0] ?? ""] }
+            + difference.moved.map {
+                ["~", String((difference.origins[$0] ?? 0) + 1), String($0 + 1), line(new[$0]), new[$0] ?? ""]
+            }
+        if rows.isEmpty { return Output.line("no difference") }
+        Output.table(["", "FROM", "TO", "TRACK", "URI"], rows, right: [1, 2])
+    }
+}
+
+struct ExportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Write things in formats that others read.", subcommands: [ExportPlaylist.self])
+}
+
+enum ExportFormat: String, ExpressibleByArgument, CaseIterable { case json, m3u8 }
+
+struct ExportPlaylist: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "playlist", abstract: "Write a playlist, now or as it was, to stdout.",
+        discussion: "Example: narada export playlist Morning --format m3u8 > morning.m3u8")
+    @OptionGroup var globals: GlobalOptions
+    @Argument var playlist: String
+    @Option(help: "json or m3u8.") var format: ExportFormat
+    @Option(help: "RFC 3339, a date, a seq, or so long ago.") var asOf: When?
+
+    func run() throws {
+        let session = try Session(reading: globals)
+        let view = try PlaylistView(playlist, asOf: asOf, session)
+        guard format == .m3u8 else { return Output.json(view.json) }
+        let durations = try session.projector.read { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT n.uri, t.duration_ms FROM playlist_tracks r JOIN nodes n ON n.id = r.node_id
+                    JOIN tracks t ON t.id = n.track_id WHERE r.playlist_id = ? AND t.duration_ms IS NOT NULL
+                    """, arguments: [view.found.id]
+            ).reduce(into: [String: Int]()) { $0[$1[0]] = $1[1] }
+        }
+        func plain(_ text: String) -> String { String(text.map { $0.isNewline ? " " : $0 }) }
+        var lines = ["#EXTM3U", "#PLAYLIST:" + plain(view.name)]
+        for row in view.rows {
+            let known = row.uri.flatMap { view.names[$0] }
+            let seconds = row.uri.flatMap { durations[$0] }.map { $0 / 1000 } ?? -1
+            let title = plain(known?.title ?? row.uri ?? "(not available)")
+            let artists = known.map { plain($0.artists.joined(separator: ", ")) } ?? ""
+            lines.append("#EXTINF:\(seconds),\(artists.isEmpty ? "" : artists + " - ")\(title)")
+            lines.append(row.uri ?? M3U8.unavailable)
+        }
+        Output.line(lines.joined(separator: "\n"))
+    }
+}

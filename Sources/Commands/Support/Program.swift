@@ -1,0 +1,90 @@
+public import ArgumentParser
+import Foundation
+import JSONText
+import Ledger
+
+/// The version that `--version` prints.
+let naradaVersion = "0.1.0"
+
+/// Options that every command takes, before or behind its name.
+struct GlobalOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The home: ledger and read models.", valueName: "dir"))
+    var home: String?
+    @Flag(help: "One JSON document on stdout; errors as JSON on stderr.")
+    var json = false
+    @Flag(help: "Say nothing but errors.")
+    var quiet = false
+    @Flag(help: "Say more on stderr.")
+    var verbose = false
+}
+
+/// Parses, runs and ends a program: one place turns errors into messages and exit codes.
+public func run(_ root: any ParsableCommand.Type, _ arguments: [String] = Array(CommandLine.arguments.dropFirst())) -> Never {
+    // An interrupt is an end like any other; a commit that is under way is finished first.
+    signal(SIGINT) { _ in _exit(ExitStatus.interrupted.rawValue) }
+    let arguments = globalsLast(arguments)
+    let isJSON = arguments.prefix { $0 != "--" }.contains("--json")
+    do {
+        try checkNames(root, arguments)
+        var command = try root.parseAsRoot(arguments)
+        try command.run()
+        exit(ExitStatus.done.rawValue)
+    } catch let error where root.exitCode(for: error) == .success {
+        Output.line(root.fullMessage(for: error))
+        exit(ExitStatus.done.rawValue)
+    } catch {
+        let shown =
+            root.exitCode(for: error) == .validationFailure
+            ? NaradaError.usage(
+                root.message(for: error).replacing("\n", with: " "),
+                hint: "`\(root._commandName) --help` shows how.") : NaradaError(error)
+        report(shown, isJSON: isJSON)
+        exit(shown.status.rawValue)
+    }
+}
+
+private func report(_ error: NaradaError, isJSON: Bool) {
+    guard isJSON else {
+        return Output.note("error: \(error.message); \(error.hint)")
+    }
+    let body: JSON = [
+        "code": .text(error.code), "message": .text(error.message), "hint": .text(error.hint),
+        "exit": .integer(Int64(error.status.rawValue)),
+    ]
+    Output.write(JSON.object([("error", body)]).bytes + [0x0A], to: 2)
+}
+
+/// Moves the options that stand before the command's name behind it, where the parser looks for them.
+private func globalsLast(_ arguments: [String]) -> [String] {
+    var rest = arguments[...]
+    var globals: [String] = []
+    while let first = rest.first, first.hasPrefix("--") {
+        guard ["--home", "--json", "--quiet", "--verbose"].contains(first) || first.hasPrefix("--home=") else {
+            break
+        }
+        let count = first == "--home" ? 2 : 1
+        globals += rest.prefix(count)
+        rest = rest.dropFirst(count)
+    }
+    let split = rest.firstIndex(of: "--") ?? rest.endIndex
+    return rest[..<split] + globals + rest[split...]
+}
+
+/// Says which command may have been meant, where a name is none.
+private func checkNames(_ root: any ParsableCommand.Type, _ arguments: [String]) throws {
+    var command = root
+    for argument in arguments {
+        let subcommands = command.configuration.subcommands
+        guard !subcommands.isEmpty, !argument.hasPrefix("-"), argument != "help" else { return }
+        guard let next = subcommands.first(where: { $0._commandName == argument }) else {
+            let names = subcommands.map { $0._commandName }
+            let near = nearest(argument, among: names)
+            throw NaradaError.usage(
+                "'\(argument)' is not a command of \(command._commandName)",
+                hint: near.isEmpty
+                    ? "it takes \(names.joined(separator: ", "))."
+                    : "did you mean \(near.map { "'\($0)'" }.joined(separator: " or "))?")
+        }
+        command = next
+    }
+}

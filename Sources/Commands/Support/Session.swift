@@ -1,0 +1,205 @@
+import ArgumentParser
+import Events
+import Foundation
+import GRDB
+import JSONText
+import Ledger
+import Projections
+import Projector
+
+/// One command's hold on a home: its ledger, its read models, its clock and its run.
+final class Session {
+    let globals: GlobalOptions
+    let home: Home
+    let ledger: Ledger
+    let clock: Clock
+    let run: String
+    let progress: Progress
+    var projector: Projector
+    private var openWriter: LedgerWriter?
+    private let lockTimeoutMS: Int
+    private let task: String
+    /// The seqs that this command's own events got.
+    private(set) var appended: [ClosedRange<Seq>] = []
+
+    /// Opens a home for reading.
+    convenience init(reading globals: GlobalOptions) throws {
+        try self.init(globals, lockTimeout: 10, task: "", creating: false)
+    }
+
+    /// Opens a home for a command that appends; makes it if there is none.
+    ///
+    /// - Parameter task: What others read who wait for this command; nothing private.
+    convenience init(writing options: WriteOptions, task: String) throws {
+        try self.init(options.globals, lockTimeout: options.lockTimeout, task: task, creating: true)
+    }
+
+    private init(_ globals: GlobalOptions, lockTimeout: Double, task: String, creating: Bool) throws {
+        self.globals = globals
+        self.task = task
+        lockTimeoutMS = Int(lockTimeout * 1000)
+        clock = try Self.clock()
+        home = Home(try Self.homePath(globals))
+        var generator = SystemRandomNumberGenerator()
+        run = ULID(at: clock.now, using: &generator).description
+        if creating, try Ledger.create(home.ledgerPath, id: UUID().uuidString.lowercased()), !globals.quiet {
+            Output.note("made a new home in \(home.path)")
+        }
+        ledger = try Ledger(home.ledgerPath)
+        let progress = Progress(globals)
+        self.progress = progress
+        projector = Projector(home, ledger: ledger)
+        let head = (try? ledger.head())??.checkpoint.seq
+        projector.progress = { progress.show("bringing the read models up to date", Int($0), of: head.map(Int.init)) }
+    }
+
+    private static func clock() throws -> Clock {
+        guard let text = ProcessInfo.processInfo.environment["NARADA_NOW"], !text.isEmpty else { return Clock() }
+        guard let moment = ISOTime.parse(text) else {
+            throw NaradaError(
+                .configuration, "bad-configuration", "NARADA_NOW takes a time as 2026-11-22T10:00:00Z, not '\(text)'",
+                hint: "set it right or unset it.")
+        }
+        return Clock(fixedAt: moment)
+    }
+
+    private static func homePath(_ globals: GlobalOptions) throws -> String {
+        let environment = ProcessInfo.processInfo.environment
+        func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        let path =
+            globals.home ?? value("NARADA_HOME") ?? value("XDG_DATA_HOME").map { $0 + "/narada" }
+            ?? value("HOME").map { $0 + "/.local/share/narada" }
+        guard let path, !path.isEmpty else {
+            throw NaradaError(
+                .configuration, "bad-configuration", "neither --home nor NARADA_HOME nor HOME is set",
+                hint: "name the home with --home.")
+        }
+        return path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    }
+
+    // MARK: Reading
+
+    /// Brings the read models up to date if that can be done, and says so if not.
+    func refresh() throws {
+        do {
+            try catchUp()
+        } catch {
+            guard let reached = projector.checkpoint()?.seq, Self.isTolerable(error) else { throw error }
+            let end = (try? ledger.head())??.checkpoint.seq ?? reached
+            Output.note(
+                "note: narada.db stands at event \(reached)"
+                    + (end > reached ? ", at least \(end - reached) behind the log" : "")
+                    + " and cannot be brought up to date here")
+        }
+    }
+
+    private static func isTolerable(_ error: any Error) -> Bool {
+        switch error {
+        case let error as LedgerError: error.code == .io
+        case is ProjectorError: true
+        default: false
+        }
+    }
+
+    /// Brings the read models up to date.
+    func catchUp() throws {
+        let report = try projector.catchUp()
+        progress.finish()
+        if let notice = report.notice, !globals.quiet { Output.note("note: \(notice)") }
+    }
+
+    /// Reads the read models, up to date where possible.
+    func read<R>(_ body: (Database) throws -> R) throws -> R {
+        try refresh()
+        return try projector.read(body)
+    }
+
+    // MARK: Appending
+
+    private func writer() throws -> LedgerWriter {
+        if let openWriter { return openWriter }
+        let writer = try LedgerWriter(
+            ledger, run: run, clock: clock, lockTimeoutMS: lockTimeoutMS, holder: task,
+            witnesses: projector.witnesses())
+        openWriter = writer
+        return writer
+    }
+
+    /// Appends events as one commit.
+    ///
+    /// - Parameter expecting: Streams the decision stood on, with the seq at which they were read.
+    func append(_ events: [NewEvent], expecting: [StreamName: Seq]) throws {
+        appended.append(try writer().append(events, expecting: expecting))
+    }
+
+    /// Decides on what the read models show and appends; decides again when a stream has changed since.
+    ///
+    /// - Parameter decide: Gives the events from the tables; none to append nothing.
+    func decide(_ decide: (Database) throws -> [NewEvent]) throws {
+        for _ in 0..<100 {
+            try catchUp()
+            let (events, seq) = try projector.read { db in
+                (try decide(db), try Seq.fetchOne(db, sql: "SELECT seq FROM checkpoint") ?? 0)
+            }
+            guard !events.isEmpty else { return }
+            do {
+                let streams = Dictionary(events.map { ($0.stream, seq) }) { first, _ in first }
+                return try append(events, expecting: streams)
+            } catch let error as LedgerError where error.code == .conflict {
+                continue
+            }
+        }
+        throw NaradaError(
+            .tryAgain, "stream-changed", "others kept changing this while it was being decided",
+            hint: "run it again.")
+    }
+
+    /// Ends a command that may have appended: HEAD, read models, sealing, notices.
+    func finish() throws {
+        if let writer = openWriter {
+            try writer.close()
+            for notice in writer.notices { Output.note("note: \(notice)") }
+        }
+        guard !appended.isEmpty else { return }
+        // What was appended stays appended: the next reader catches up if this one cannot.
+        do { try catchUp() } catch let error as ProjectorError where error.code == .busy {
+            Output.note("note: \(error.message); the next command brings the read models up to date")
+        }
+    }
+
+    /// Seals what a long command finished, after it has given its answer.
+    func sealFinished() throws {
+        if let openWriter, openWriter.hasRotated { _ = try openWriter.seal(all: false) }
+    }
+
+    /// Ends a writing command: answers with the run and its seqs, then tidies up.
+    func answer(_ members: [(String, JSON)] = [], text: String) throws {
+        try finish()
+        if globals.json {
+            let run: [(String, JSON)] = [
+                ("run", .text(self.run)), ("first", JSON(appended.first?.lowerBound)),
+                ("last", JSON(appended.last?.upperBound)),
+            ]
+            Output.json(.object(members + run))
+        } else if !globals.quiet {
+            Output.line(Output.safe(text))
+            if let first = appended.first?.lowerBound, let last = appended.last?.upperBound {
+                Output.note("\(appended.reduce(0) { $0 + $1.count }) events appended (\(first)–\(last))")
+            }
+        }
+        try sealFinished()
+    }
+}
+
+/// What every command takes that appends.
+struct WriteOptions: ParsableArguments {
+    @OptionGroup var globals: GlobalOptions
+    @Option(help: ArgumentHelp("How long to wait for another writer.", valueName: "seconds"))
+    var lockTimeout = 10.0
+
+    func validate() throws {
+        guard lockTimeout >= 0, lockTimeout < 1e6 else {
+            throw ValidationError("--lock-timeout takes seconds from 0 on.")
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Ledger
+
+/// A moment as people name it: RFC 3339, a date, a seq, or so long ago.
+struct When: ExpressibleByArgument, Sendable {
+    private enum Form {
+        case seq(Seq)
+        case time(Milliseconds)
+        case date(Milliseconds)
+        case ago(Int, Character)
+    }
+    private let form: Form
+    let text: String
+
+    init?(argument: String) {
+        text = argument
+        if let seq = Seq(argument), seq >= 0 {
+            form = .seq(seq)
+        } else if let time = ISOTime.parse(argument) {
+            form = .time(time)
+        } else if let date = ISOTime.parseDate(argument) {
+            form = .date(date)
+        } else {
+            let unit = argument.hasSuffix("mo") ? "M" : argument.last ?? " "
+            let digits = argument.dropLast(argument.hasSuffix("mo") ? 2 : 1)
+            guard let count = Int(digits), count >= 0, count < 100_000, "hdwMy".contains(unit) else { return nil }
+            form = .ago(count, unit)
+        }
+    }
+
+    /// The moment in milliseconds; nil for a seq.
+    ///
+    /// - Parameter end: Whether a date means its end instead of its beginning.
+    func time(now: Milliseconds, end: Bool) -> Milliseconds? {
+        let day: Milliseconds = 86_400_000
+        switch form {
+        case .seq: return nil
+        case .time(let time): return time
+        case .date(let date): return end ? date + day - 1 : date
+        case .ago(let count, let unit):
+            let length: [Character: Milliseconds] = [
+                "h": 3_600_000, "d": day, "w": 7 * day, "M": 30 * day, "y": 365 * day,
+            ]
+            return now - Int64(count) * (length[unit] ?? day)
+        }
+    }
+
+    /// The last event that was known then.
+    ///
+    /// - Throws: Exit 64 for a seq that the log does not have.
+    func seq(in session: Session) throws -> Seq {
+        let cursorEnd = { try session.ledger.seq(at: .max) }
+        if case .seq(let seq) = form {
+            let end = try cursorEnd()
+            guard seq <= end else {
+                throw NaradaError.usage(
+                    "--as-of \(seq) is past the end of the log", hint: "the last event is \(end).")
+            }
+            return seq
+        }
+        return try session.ledger.seq(at: time(now: session.clock.now, end: true) ?? .max)
+    }
+}

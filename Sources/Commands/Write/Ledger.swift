@@ -1,0 +1,178 @@
+import ArgumentParser
+import Events
+import Foundation
+import JSONText
+import Ledger
+import Projections
+import Projector
+
+struct InitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init", abstract: "Make an empty home; harmless when there is one.")
+    @OptionGroup var options: WriteOptions
+
+    func run() throws {
+        let session = try Session(writing: options, task: "init")
+        let writer = try LedgerWriter(
+            session.ledger, run: session.run, clock: session.clock, lockTimeoutMS: Int(options.lockTimeout * 1000),
+            holder: "init", witnesses: session.projector.witnesses())
+        _ = try writer.refresh()
+        try session.catchUp()
+        try session.answer([("home", .text(session.home.path))], text: "the home is \(session.home.path)")
+    }
+}
+
+struct EventsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "events", abstract: "List the types of events.")
+    @OptionGroup var globals: GlobalOptions
+
+    func run() throws {
+        guard globals.json else {
+            return Output.table(
+                ["TYPE", "V", "STREAM", "MEANING"],
+                Catalogue.types.map { [$0.kind.rawValue, String($0.version), $0.stream, $0.meaning] })
+        }
+        Output.json(
+            .array(
+                Catalogue.types.map { type in
+                    let example: JSON = [
+                        "type": .text(type.kind.rawValue), "stream": .text(type.example.stream),
+                        "data": .raw(Array(type.example.data.utf8)),
+                    ]
+                    return [
+                        "type": .text(type.kind.rawValue), "v": JSON(type.version), "stream": .text(type.stream),
+                        "meaning": .text(type.meaning), "schema": type.schema, "example": example,
+                    ]
+                }))
+    }
+}
+
+struct AppendCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "append", abstract: "Append events as one commit, all or none.",
+        discussion: """
+            Example: narada-cmd append --type playlist.renamed --stream narada:playlist:01JD… --data '{"name":"Evening"}'
+
+            A file holds one {"type","stream","data"} a line. What no read model could fold is refused.
+            """)
+    @OptionGroup var options: WriteOptions
+    @Option(help: "The type of a single event.") var type: String?
+    @Option(help: "What it is about.") var stream: String?
+    @Option(help: "Its data, a JSON object.") var data: String?
+    @Option(help: "A file of events, a line each; - for stdin.") var file: String?
+    @Flag(help: "Check the events and append nothing.") var dryRun = false
+
+    func validate() throws {
+        guard (file == nil) == (type != nil && stream != nil && data != nil), file != nil || type != nil else {
+            throw ValidationError("Name one event with --type, --stream and --data, or many with --file.")
+        }
+    }
+
+    func run() throws {
+        let events = try file.map { try Self.events(in: $0) } ?? [try single()]
+        guard !events.isEmpty else {
+            throw NaradaError.badInput("there is no event in \(file ?? "it")", hint: "write one JSON object a line.")
+        }
+        let session = try Session(writing: options, task: "append")
+        var seq: Seq = 0
+        for attempt in 1... {
+            seq = try rehearse(events, session)
+            guard !dryRun else { break }
+            do {
+                let expecting = Dictionary(events.map { ($0.event.stream, seq) }) { first, _ in first }
+                try session.append(events.map(\.event), expecting: expecting)
+                break
+            } catch let error as LedgerError where error.code == .conflict && attempt < 100 {}
+        }
+        try session.answer(
+            [("count", JSON(events.count))],
+            text: dryRun ? "\(events.count) events could be appended" : "appended \(events.count) events")
+    }
+
+    private typealias Numbered = (line: Int, event: NewEvent)
+
+    private func single() throws -> Numbered {
+        guard let type, let stream, var data else { throw ValidationError("Name the event.") }
+        do {
+            try data.withUTF8 { try JSONValidator.check($0, bounds: Self.bounds) }
+            let object: JSON = ["type": .text(type), "stream": .text(stream), "data": .raw(Array(data.utf8))]
+            return try object.bytes.withUnsafeBufferPointer { (1, try Catalogue.newEvent(JSONValue($0))) }
+        } catch let error as JSONFault {
+            throw NaradaError.badInput("--data is not JSON: \(error)", hint: "quote it whole, as '{\"name\":\"Evening\"}'.")
+        } catch let error as EventFault {
+            throw refusal(1, error.description)
+        }
+    }
+
+    private static var bounds: JSONBounds {
+        var bounds = JSONBounds()
+        bounds.value = 16 << 20
+        return bounds
+    }
+
+    /// Reads the events of a file, every one of them checked.
+    private static func events(in path: String) throws -> [Numbered] {
+        let limit = 64 << 20
+        let file = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path)
+        guard let bytes = try file?.read(upToCount: limit + 1) else {
+            if file != nil { return [] }
+            throw NaradaError.notFound("cannot read \(path)", hint: "check the path.")
+        }
+        guard bytes.count <= limit else {
+            throw NaradaError.badInput("\(path) is larger than a commit may be (64 MB)", hint: "append it in parts.")
+        }
+        var events: [Numbered] = []
+        for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+            guard !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) else { continue }
+            try Array(line).withUnsafeBufferPointer { line in
+                do {
+                    try JSONValidator.check(line, bounds: bounds)
+                    events.append((index + 1, try Catalogue.newEvent(JSONValue(line))))
+                } catch let error as EventFault {
+                    throw refusal(index + 1, error.description)
+                } catch let error as JSONFault {
+                    throw refusal(index + 1, "not JSON: \(error)")
+                }
+            }
+        }
+        return events
+    }
+
+    /// Tries the events on the read models; nothing of it stays.
+    private func rehearse(_ events: [Numbered], _ session: Session) throws -> Seq {
+        do {
+            return try session.projector.rehearse(events.map(\.event), at: session.clock.now)
+        } catch let error as FoldError {
+            let base = session.projector.checkpoint()?.seq ?? 0
+            let index = Int(error.seq - base) - 1
+            throw refusal(events.indices.contains(index) ? events[index].line : 1, error.reason)
+        }
+    }
+}
+
+private func refusal(_ line: Int, _ reason: String) -> NaradaError {
+    .badInput("line \(line): \(reason)", hint: "mend it; nothing was appended.")
+}
+
+struct SealCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "seal", abstract: "Compress the log better; its events stay as they are.")
+    @OptionGroup var options: WriteOptions
+
+    func run() throws {
+        let session = try Session(writing: options, task: "seal")
+        let writer = try LedgerWriter(
+            session.ledger, run: session.run, clock: session.clock, lockTimeoutMS: Int(options.lockTimeout * 1000),
+            holder: "seal", witnesses: session.projector.witnesses())
+        let sealed = try writer.seal(all: true)
+        try session.answer(
+            [
+                ("segments", JSON(sealed.segments)), ("bytes_before", JSON(sealed.bytesBefore)),
+                ("bytes_after", JSON(sealed.bytesAfter)),
+            ],
+            text: sealed.segments == 0
+                ? "nothing to seal"
+                : "sealed \(sealed.segments) segments: \(sealed.bytesBefore) bytes are now \(sealed.bytesAfter)")
+    }
+}

@@ -1,0 +1,231 @@
+public import JSONText
+private import Ledger
+
+/// Reads the rows of one history file, one at a time, in memory for one row.
+public final class HistoryRows {
+    private let stream: any ByteStream
+    private let name: String
+    private let bounds = JSONBounds()
+    private var buffer: UnsafeMutableRawBufferPointer
+    private var start = 0
+    private var end = 0
+    private var isAtEnd = false
+    private var isOpen = false
+    /// How many rows were given out.
+    public private(set) var count = 0
+    /// How many bytes were read.
+    public private(set) var bytesRead = 0
+
+    /// Opens a file.
+    public init(_ file: HistoryFile) throws(ExportError) {
+        stream = try file.open()
+        name = file.name
+        buffer = .allocate(byteCount: 256 << 10, alignment: 16)
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// The next row, validated; its bytes stand until the next call. Nil at the end of the file.
+    ///
+    /// - Throws: ``ExportError`` `bad-input` naming file, row and field.
+    public func next() throws(ExportError) -> JSONValue? {
+        if !isOpen {
+            isOpen = true
+            if try peek() == 0xEF { try skipMark() }
+            guard try take() == UInt8(ascii: "[") else { throw malformed("it does not begin with a list") }
+            if try peek() == UInt8(ascii: "]") { return try close() }
+        } else {
+            switch try take() {
+            case UInt8(ascii: ","): break
+            case UInt8(ascii: "]"):
+                start -= 1
+                return try close()
+            default: throw malformed("a comma or the list's end should follow row \(count)")
+            }
+        }
+        _ = try peek()
+        let row = JSONValue(try value())
+        count += 1
+        do {
+            try JSONValidator.check(row.bytes, bounds: bounds)
+        } catch {
+            throw malformed("row \(count): \(error)")
+        }
+        try check(row)
+        return row
+    }
+
+    private func close() throws(ExportError) -> JSONValue? {
+        start += 1
+        if try peek() != nil { throw malformed("something follows the list") }
+        return nil
+    }
+
+    /// Finds where the value ends that begins at `start`, reading on as needed.
+    private func value() throws(ExportError) -> Bytes {
+        var at = start
+        var depth = 0
+        var isText = false
+        var isEscaped = false
+        while true {
+            if at == end {
+                let offset = at - start
+                guard try fill() else { throw malformed("it ends inside row \(count + 1)") }
+                at = start + offset
+            }
+            if at - start > bounds.value { throw malformed("row \(count + 1) is larger than 1 MB") }
+            let byte = buffer[at]
+            at += 1
+            if isText {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isText = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isText = true
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}") where depth > 0, UInt8(ascii: "]") where depth > 0:
+                depth -= 1
+                if depth == 0 { return piece(to: at) }
+            case UInt8(ascii: "]"), UInt8(ascii: ","):
+                if depth == 0 { return piece(to: at - 1) }
+            default: break
+            }
+        }
+    }
+
+    private func piece(to at: Int) -> Bytes {
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<at]).assumingMemoryBound(to: UInt8.self)
+        start = at
+        return bytes
+    }
+
+    /// Reads more behind what is there; false at the end of the file.
+    private func fill() throws(ExportError) -> Bool {
+        guard !isAtEnd else { return false }
+        if start > 0 {
+            buffer.copyMemory(from: .init(rebasing: buffer[start..<end]))
+            end -= start
+            start = 0
+        }
+        if end == buffer.count {
+            let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * end, alignment: 16)
+            larger.copyMemory(from: .init(rebasing: buffer[0..<end]))
+            buffer.deallocate()
+            buffer = larger
+        }
+        let got = try stream.read(into: .init(rebasing: buffer[end...]))
+        end += got
+        bytesRead += got
+        isAtEnd = got == 0
+        return got > 0
+    }
+
+    private func peek() throws(ExportError) -> UInt8? {
+        while true {
+            if start == end, try !fill() { return nil }
+            let byte = buffer[start]
+            guard byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 else { return byte }
+            start += 1
+        }
+    }
+
+    private func take() throws(ExportError) -> UInt8? {
+        let byte = try peek()
+        if byte != nil { start += 1 }
+        return byte
+    }
+
+    private func skipMark() throws(ExportError) {
+        for expected: UInt8 in [0xEF, 0xBB, 0xBF] where try take() != expected {
+            throw malformed("it does not begin with a list")
+        }
+    }
+
+    // MARK: The row's fields
+
+    private static let texts: [StaticString] = [
+        "ts", "master_metadata_track_name", "master_metadata_album_artist_name",
+        "master_metadata_album_album_name", "spotify_track_uri", "spotify_episode_uri", "audiobook_uri",
+        "audiobook_chapter_uri", "reason_end",
+    ]
+    private static let numbers: [StaticString] = ["ms_played", "offline_timestamp"]
+    private static let flags: [StaticString] = ["skipped", "incognito_mode"]
+
+    private func check(_ row: JSONValue) throws(ExportError) {
+        guard row.isObject else { throw malformed("row \(count) is not an object") }
+        var wrong: (key: Bytes, wanted: String)?
+        row.members { key, value in
+            if key.contains(UInt8(ascii: "\\")) {
+                wrong = (key, "a key without escapes")
+            } else if value.isNull {
+                return true
+            } else if Self.texts.contains(where: key.equals), !value.isText {
+                wrong = (key, "a text")
+            } else if Self.numbers.contains(where: key.equals), value.integer == nil {
+                wrong = (key, "a whole number")
+            } else if Self.flags.contains(where: key.equals), value.bool == nil {
+                wrong = (key, "true or false")
+            }
+            return wrong == nil
+        }
+        guard let wrong else { return }
+        throw malformed(
+            "row \(count), field '\(String(decoding: wrong.key.prefix(80), as: UTF8.self))' must be \(wrong.wanted)")
+    }
+
+    private func malformed(_ reason: String) -> ExportError {
+        ExportError(
+            .malformed, "\(name) cannot be imported: \(reason)",
+            remedy: "download the export again; nothing of this import was appended.")
+    }
+}
+
+/// What two rows are compared by: every kept field, whatever its order, spelling or white space.
+///
+/// A field that is null and one that is absent are the same. 128 bits of SHA-256.
+public struct RowIdentity: Hashable, Sendable {
+    private let high: UInt64
+    private let low: UInt64
+
+    /// Reads a row as it came or as it is stored.
+    public init(_ row: JSONValue) {
+        var members: [(key: Bytes, value: JSONValue)] = []
+        members.reserveCapacity(24)
+        row.members { key, value in
+            if !value.isNull, !isPrivate(key) { members.append((key, value)) }
+            return true
+        }
+        members.sort { $0.key.lexicographicallyPrecedes($1.key) }
+        var hash = SHA256()
+        func add(_ bytes: Bytes) { hash.update(UnsafeRawBufferPointer(bytes)) }
+        for member in members {
+            add(member.key)
+            if member.value.isText {
+                withUnsafeBytes(of: 0x22 as UInt8) { hash.update($0) }
+                member.value.withText(add)
+            } else {
+                add(member.value.bytes)
+            }
+            withUnsafeBytes(of: 0 as UInt8) { hash.update($0) }
+        }
+        let digest = hash.finish()
+        high = digest.words.0
+        low = digest.words.1
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(low) }
+}
+
+/// Fields of an export row that are removed before anything is kept: user name, addresses, user agent.
+public func isPrivate(_ key: Bytes) -> Bool {
+    let prefixes: [StaticString] = ["ip_addr", "username", "user_agent"]
+    return prefixes.contains { prefix in
+        key.count >= prefix.utf8CodeUnitCount && key.part(0..<prefix.utf8CodeUnitCount).equals(prefix)
+    }
+}

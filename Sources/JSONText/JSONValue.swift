@@ -1,0 +1,254 @@
+#if canImport(Glibc)
+    private import Glibc
+#endif
+
+/// One value inside a JSON text that a ``JSONValidator`` has passed.
+///
+/// Nothing is copied or decoded until it is asked for, so that a fold which wants six fields of twenty
+/// pays for six. On bytes that were never validated it finds nothing or stops early; it never reads
+/// outside its view.
+public struct JSONValue {
+    /// The value's own text.
+    public let bytes: Bytes
+
+    /// Takes a text for a value.
+    @inlinable
+    public init(_ bytes: Bytes) {
+        self.bytes = bytes
+    }
+
+    @inlinable
+    public var isNull: Bool { bytes.first == UInt8(ascii: "n") }
+    @inlinable
+    public var isObject: Bool { bytes.first == UInt8(ascii: "{") }
+    @inlinable
+    public var isArray: Bool { bytes.first == UInt8(ascii: "[") }
+    @inlinable
+    public var isText: Bool { bytes.first == UInt8(ascii: "\"") }
+
+    /// True or false; nil for anything else.
+    @inlinable
+    public var bool: Bool? {
+        switch bytes.first {
+        case UInt8(ascii: "t"): true
+        case UInt8(ascii: "f"): false
+        default: nil
+        }
+    }
+
+    /// A whole number that fits 64 bits, also when written with a fraction or exponent (`3e2`, `7.0`).
+    @inlinable
+    public var integer: Int64? {
+        guard let first = bytes.first else { return nil }
+        let negative = first == UInt8(ascii: "-")
+        var result: Int64 = 0
+        var index = negative ? 1 : 0
+        guard index < bytes.count, bytes.count <= 18 else { return slowInteger }
+        while index < bytes.count {
+            let digit = bytes[index] &- 0x30
+            guard digit < 10 else { return slowInteger }
+            result = result * 10 + Int64(digit)
+            index += 1
+        }
+        return negative ? -result : result
+    }
+
+    @usableFromInline
+    var slowInteger: Int64? {
+        guard let first = bytes.first, first == UInt8(ascii: "-") || first &- 0x30 < 10 else { return nil }
+        let token = String(decoding: bytes, as: UTF8.self)
+        return Int64(token) ?? Double(token).flatMap { Int64(exactly: $0.rounded(.towardZero)) }
+    }
+
+    /// The text of a string, escapes resolved; nil for anything else.
+    ///
+    /// NUL and lone surrogates, which no table can hold, become U+FFFD.
+    public var text: String? {
+        guard isText else { return nil }
+        return withText { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Whether the string is written just like this, without escapes.
+    @inlinable
+    public func isText(_ literal: StaticString) -> Bool {
+        bytes.count == literal.utf8CodeUnitCount + 2 && isText && quoted.equals(literal)
+    }
+
+    /// The bytes between the quotes, escapes as written.
+    @inlinable
+    public var quoted: Bytes {
+        bytes.count >= 2 ? bytes.part(1..<bytes.count - 1) : bytes.part(0..<0)
+    }
+
+    /// Gives the text's UTF-8 to a closure, without a copy where the string has no escapes.
+    @inlinable
+    public func withText<R>(_ body: (Bytes) throws -> R) rethrows -> R {
+        let raw = quoted
+        guard hasEscape(raw) else { return try body(raw) }
+        return try unescaped(raw).withUnsafeBufferPointer(body)
+    }
+
+    /// Visits the members of an object in order; the key's bytes are as written.
+    ///
+    /// - Parameter visit: Returns false to stop.
+    @inlinable
+    public func members(_ visit: (_ key: Bytes, _ value: JSONValue) throws -> Bool) rethrows {
+        guard isObject else { return }
+        var at = skipWhitespace(bytes, 1)
+        while at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
+            let keyEnd = endOfString(bytes, at)
+            var start = skipWhitespace(bytes, keyEnd)
+            guard start < bytes.count, bytes[start] == UInt8(ascii: ":") else { return }
+            start = skipWhitespace(bytes, start + 1)
+            let end = endOfValue(bytes, start)
+            guard keyEnd - at >= 2, end > start else { return }
+            guard
+                try visit(bytes.part(at + 1..<keyEnd - 1), JSONValue(bytes.part(start..<end)))
+            else { return }
+            at = skipWhitespace(bytes, end)
+            guard at < bytes.count, bytes[at] == UInt8(ascii: ",") else { return }
+            at = skipWhitespace(bytes, at + 1)
+        }
+    }
+
+    /// Visits the elements of an array in order.
+    @inlinable
+    public func elements(_ visit: (JSONValue) throws -> Void) rethrows {
+        guard isArray else { return }
+        var at = skipWhitespace(bytes, 1)
+        while at < bytes.count, bytes[at] != UInt8(ascii: "]") {
+            let end = endOfValue(bytes, at)
+            guard end > at else { return }
+            try visit(JSONValue(bytes.part(at..<end)))
+            at = skipWhitespace(bytes, end)
+            guard at < bytes.count, bytes[at] == UInt8(ascii: ",") else { return }
+            at = skipWhitespace(bytes, at + 1)
+        }
+    }
+
+    /// The elements of an array; none for anything else.
+    public var elements: [JSONValue] {
+        var result: [JSONValue] = []
+        elements { result.append($0) }
+        return result
+    }
+
+    /// The first member with this key; a null counts as absent.
+    public subscript(key: StaticString) -> JSONValue? {
+        var found: JSONValue?
+        members { name, value in
+            guard name.equals(key) else { return true }
+            found = value
+            return false
+        }
+        return found.flatMap { $0.isNull ? nil : $0 }
+    }
+}
+
+@inlinable
+func skipWhitespace(_ bytes: Bytes, _ offset: Int) -> Int {
+    var at = offset
+    while at < bytes.count, isWhitespace(bytes[at]) { at += 1 }
+    return at
+}
+
+/// The offset behind a string that begins at `start`; the view's end if it is not closed.
+@inlinable
+func endOfString(_ bytes: Bytes, _ start: Int) -> Int {
+    var at = start + 1
+    while at < bytes.count {
+        let byte = bytes[at]
+        if byte == UInt8(ascii: "\"") { return at + 1 }
+        at += byte == UInt8(ascii: "\\") ? 2 : 1
+    }
+    return bytes.count
+}
+
+/// The offset behind a value that begins at `start`.
+@inlinable
+func endOfValue(_ bytes: Bytes, _ start: Int) -> Int {
+    guard start < bytes.count else { return start }
+    var at = start
+    switch bytes[start] {
+    case UInt8(ascii: "\""): return endOfString(bytes, start)
+    case UInt8(ascii: "{"), UInt8(ascii: "["):
+        var depth = 0
+        while at < bytes.count {
+            switch bytes[at] {
+            case UInt8(ascii: "\""):
+                at = endOfString(bytes, at)
+                continue
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                depth -= 1
+                if depth == 0 { return at + 1 }
+            default: break
+            }
+            at += 1
+        }
+        return at
+    default:
+        while at < bytes.count {
+            let byte = bytes[at]
+            if byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]")
+                || isWhitespace(byte)
+            {
+                return at
+            }
+            at += 1
+        }
+        return at
+    }
+}
+
+@usableFromInline
+func hasEscape(_ raw: Bytes) -> Bool {
+    guard let base = raw.baseAddress, !raw.isEmpty else { return false }
+    return memchr(base, 0x5C, raw.count) != nil
+}
+
+/// Resolves the escapes of a string's inside.
+public func unescaped(_ raw: Bytes) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(raw.count)
+    var at = 0
+    func unit(_ offset: Int) -> UInt32? {
+        guard offset + 4 <= raw.count else { return nil }
+        var value: UInt32 = 0
+        for step in 0..<4 {
+            guard let digit = hexDigit(raw[offset + step]) else { return nil }
+            value = value << 4 | digit
+        }
+        return value
+    }
+    while at < raw.count {
+        guard raw[at] == UInt8(ascii: "\\"), at + 1 < raw.count else {
+            result.append(raw[at])
+            at += 1
+            continue
+        }
+        let kind = raw[at + 1]
+        at += 2
+        switch kind {
+        case UInt8(ascii: "b"): result.append(8)
+        case UInt8(ascii: "f"): result.append(12)
+        case UInt8(ascii: "n"): result.append(10)
+        case UInt8(ascii: "r"): result.append(13)
+        case UInt8(ascii: "t"): result.append(9)
+        case UInt8(ascii: "u"):
+            var scalar = unit(at) ?? 0
+            at += 4
+            if (0xD800..<0xDC00).contains(scalar), at + 1 < raw.count, raw[at] == UInt8(ascii: "\\"),
+                raw[at + 1] == UInt8(ascii: "u"), let low = unit(at + 2),
+                (0xDC00..<0xE000).contains(low)
+            {
+                scalar = 0x10000 + (scalar - 0xD800) << 10 + (low - 0xDC00)
+                at += 6
+            }
+            let valid = scalar == 0 ? nil : Unicode.Scalar(scalar)
+            result.append(contentsOf: String(Character(valid ?? "\u{FFFD}")).utf8)
+        default: result.append(kind)
+        }
+    }
+    return result
+}

@@ -1,0 +1,130 @@
+/// Appends a value's text without the white space between its tokens; all else as it came.
+///
+/// - Parameters:
+///   - value: A validated value.
+///   - dropping: Says which members of the outermost object are left out, by unescaped key.
+public func appendCompact(
+    _ value: JSONValue, to output: inout [UInt8], dropping: ((Bytes) -> Bool)? = nil
+) {
+    guard let dropping, value.isObject else {
+        appendTokens(value.bytes, to: &output)
+        return
+    }
+    output.append(UInt8(ascii: "{"))
+    var first = true
+    value.members { key, member in
+        let dropped = unescapedKey(key).withUnsafeBufferPointer(dropping)
+        guard !dropped else { return true }
+        if !first { output.append(UInt8(ascii: ",")) }
+        first = false
+        output.append(UInt8(ascii: "\""))
+        output.append(contentsOf: key)
+        output.append(contentsOf: [UInt8(ascii: "\""), UInt8(ascii: ":")])
+        appendTokens(member.bytes, to: &output)
+        return true
+    }
+    output.append(UInt8(ascii: "}"))
+}
+
+/// A key with its escapes resolved.
+public func unescapedKey(_ key: Bytes) -> [UInt8] {
+    hasEscape(key) ? unescaped(key) : Array(key)
+}
+
+private func appendTokens(_ bytes: Bytes, to output: inout [UInt8]) {
+    var at = 0
+    while at < bytes.count {
+        let byte = bytes[at]
+        if byte == UInt8(ascii: "\"") {
+            let end = endOfString(bytes, at)
+            output.append(contentsOf: bytes.part(at..<end))
+            at = end
+        } else {
+            if !isWhitespace(byte) { output.append(byte) }
+            at += 1
+        }
+    }
+}
+
+/// Appends a string in quotes, escaping only what JSON requires.
+public func appendQuoted(_ text: some StringProtocol, to output: inout [UInt8]) {
+    let digits = Array("0123456789abcdef".utf8)
+    output.append(UInt8(ascii: "\""))
+    for byte in text.utf8 {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): output.append(contentsOf: [0x5C, byte])
+        case 0x0A: output.append(contentsOf: [0x5C, UInt8(ascii: "n")])
+        case 0x09: output.append(contentsOf: [0x5C, UInt8(ascii: "t")])
+        case 0x0D: output.append(contentsOf: [0x5C, UInt8(ascii: "r")])
+        case 0..<0x20:
+            output.append(contentsOf: Array("\\u00".utf8))
+            output.append(contentsOf: [digits[Int(byte >> 4)], digits[Int(byte & 15)]])
+        default: output.append(byte)
+        }
+    }
+    output.append(UInt8(ascii: "\""))
+}
+
+/// A value to write: what commands print and what events are made of. Members keep their order.
+public indirect enum JSON: Sendable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+    ExpressibleByBooleanLiteral, ExpressibleByNilLiteral, ExpressibleByArrayLiteral,
+    ExpressibleByDictionaryLiteral
+{
+    case null
+    case bool(Bool)
+    case integer(Int64)
+    case text(String)
+    case array([JSON])
+    case object([(String, JSON)])
+    /// Text that is JSON already.
+    case raw([UInt8])
+
+    public init(stringLiteral value: String) { self = .text(value) }
+    public init(integerLiteral value: Int64) { self = .integer(value) }
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    public init(nilLiteral: ()) { self = .null }
+    public init(arrayLiteral elements: JSON...) { self = .array(elements) }
+    public init(dictionaryLiteral elements: (String, JSON)...) { self = .object(elements) }
+
+    /// A text, or null.
+    public init(_ text: String?) { self = text.map { .text($0) } ?? .null }
+    /// A number, or null.
+    public init(_ number: (some BinaryInteger)?) { self = number.map { .integer(Int64($0)) } ?? .null }
+
+    /// The compact text.
+    public var bytes: [UInt8] {
+        var output: [UInt8] = []
+        append(to: &output)
+        return output
+    }
+
+    /// The compact text as a string.
+    public var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// Appends the compact text.
+    public func append(to output: inout [UInt8]) {
+        switch self {
+        case .null: output.append(contentsOf: "null".utf8)
+        case .bool(let value): output.append(contentsOf: (value ? "true" : "false").utf8)
+        case .integer(let value): output.append(contentsOf: String(value).utf8)
+        case .text(let value): appendQuoted(value, to: &output)
+        case .raw(let bytes): output.append(contentsOf: bytes)
+        case .array(let values):
+            output.append(UInt8(ascii: "["))
+            for (index, value) in values.enumerated() {
+                if index > 0 { output.append(UInt8(ascii: ",")) }
+                value.append(to: &output)
+            }
+            output.append(UInt8(ascii: "]"))
+        case .object(let members):
+            output.append(UInt8(ascii: "{"))
+            for (index, member) in members.enumerated() {
+                if index > 0 { output.append(UInt8(ascii: ",")) }
+                appendQuoted(member.0, to: &output)
+                output.append(UInt8(ascii: ":"))
+                member.1.append(to: &output)
+            }
+            output.append(UInt8(ascii: "}"))
+        }
+    }
+}

@@ -1,0 +1,175 @@
+private import Glibc
+internal import JSONText
+
+/// Walks over the commits of a ledger in order, from segment to segment, and stands still at the end.
+///
+/// The same walk goes on when the log has grown, so a writer keeps one to take in what others appended.
+final class CommitWalk {
+    let ledger: Ledger
+    private(set) var segment: SegmentFile?
+    private(set) var reader: SegmentReader?
+    /// Behind the last commit that was passed.
+    private(set) var offset = Format.firstCommit
+    private(set) var position: Checkpoint
+    private(set) var timeMS: Milliseconds = 0
+    /// The chain of the commit just passed, before it: where a check of its lines begins.
+    private(set) var before: Checkpoint
+    private(set) var isSealed = false
+    private var previousOffset = Format.firstCommit
+
+    /// Starts before the first commit of the segment that holds an event, or of the first segment.
+    init(_ ledger: Ledger, from seq: Seq = 1) throws(LedgerError) {
+        self.ledger = ledger
+        position = ledger.origin
+        before = ledger.origin
+        let segments = try ledger.segments()
+        guard let start = segments.last(where: { $0.firstSeq <= max(seq, 1) }) ?? segments.first
+        else { return }
+        let known = start.firstSeq == 1 ? ledger.origin.chain : nil
+        if start.firstSeq != 1, start == segments.first {
+            throw gap(after: 0, before: start)
+        }
+        try enter(start, chain: known)
+    }
+
+    /// Stands behind a commit whose place is known already.
+    func stand(at offset: Int, _ position: Checkpoint, timeMS: Milliseconds) {
+        self.offset = offset
+        self.position = position
+        self.timeMS = timeMS
+    }
+
+    /// Goes over to a segment that was begun behind the last commit.
+    func restart(at segment: SegmentFile) throws(LedgerError) {
+        try enter(segment, chain: position.chain)
+    }
+
+    /// Tries a remembered place; false, and nothing changed, unless a commit or the end is there.
+    func jump(to place: Int, _ checkpoint: Checkpoint) throws(LedgerError) -> Bool {
+        guard let reader, let segment, checkpoint.seq >= segment.firstSeq, place > Format.firstCommit
+        else { return false }
+        switch try reader.step(at: place, expecting: checkpoint.seq + 1, framed: false) {
+        case .broken: return false
+        case .end where try reader.file.size() != place: return false
+        case .end, .commit:
+            offset = place
+            position = checkpoint
+            before = checkpoint
+            return true
+        }
+    }
+
+    /// Goes back before the commit just passed.
+    func back() {
+        guard position.seq > before.seq else { return }
+        offset = previousOffset
+        position = before
+    }
+
+    /// Passes the next commit.
+    ///
+    /// - Returns: The commit with its frame (empty unless `framed`), valid until the next call; `end` at
+    ///   the whole end of the log; `broken` where the last segment does not go on as it should.
+    /// - Throws: `ledger-damaged` for a fault in an earlier segment or between segments.
+    func next(framed: Bool) throws(LedgerError) -> SegmentReader.Step {
+        while true {
+            guard let reader, let segment else {
+                guard let first = try ledger.segments().first else { return .end }
+                try enter(first, chain: ledger.origin.chain)
+                continue
+            }
+            let step = try reader.step(at: offset, expecting: position.seq + 1, framed: framed)
+            switch step {
+            case .commit(let header, _):
+                before = position
+                previousOffset = offset
+                offset += Format.headerSize + header.frameSize
+                position = Checkpoint(seq: header.lastSeq, chain: header.chain)
+                timeMS = header.timeMS
+                return step
+            case .end:
+                reader.refresh()
+                let later = try ledger.segments().first { $0.firstSeq > segment.firstSeq }
+                guard let later else { return .end }
+                // Between our look and the rotation the file may have got its last commits.
+                if try reader.file.size() > offset { continue }
+                guard later.firstSeq == position.seq + 1 else { throw gap(after: position.seq, before: later) }
+                try enter(later, chain: position.chain)
+            case .broken:
+                reader.refresh()
+                let again = try reader.step(at: offset, expecting: position.seq + 1, framed: framed)
+                if case .broken = again {} else { continue }
+                if try ledger.segments().last != segment { throw damage("a commit does not verify") }
+                return .broken
+            }
+        }
+    }
+
+    /// Decompresses the commit just passed and checks its lines.
+    ///
+    /// - Parameters:
+    ///   - output: Where the lines go; at least `header.rawSize` bytes.
+    ///   - chained: Whether the chain is recomputed over the lines.
+    ///   - line: Gets each line's range in `output` and, if chained, the chain behind it.
+    func decode(
+        _ header: Header, _ frame: UnsafeRawBufferPointer, with decoder: FrameDecoder,
+        into output: UnsafeMutableRawBufferPointer, chained: Bool,
+        line: (Range<Int>, Seq, Chain) throws(LedgerError) -> Void
+    ) throws(LedgerError) {
+        let place = UnsafeMutableRawBufferPointer(rebasing: output[0..<header.rawSize])
+        guard decoder.decode(frame, into: place) else { throw damage("a frame does not decompress") }
+        var chain = before.chain
+        var seq = header.firstSeq
+        var start = 0
+        while start < header.rawSize, let base = output.baseAddress {
+            guard let newline = memchr(base + start, 0x0A, header.rawSize - start) else { break }
+            let end = base.distance(to: UnsafeMutableRawPointer(newline)) + 1
+            if chained { chain = chain.extended(by: .init(rebasing: output[start..<end])) }
+            try line(start..<end, seq, chain)
+            seq += 1
+            start = end
+        }
+        guard start == header.rawSize, seq == header.lastSeq + 1, !chained || chain == header.chain
+        else { throw damage("the lines of a commit do not lead to its chain") }
+    }
+
+    /// The error for a fault at the place of the walk.
+    func damage(_ what: String, through last: Seq? = nil) -> LedgerError {
+        let file = (segment?.path).map(lastComponent) ?? "?"
+        let seq = position.seq + 1
+        let range = last.map { "events \(seq) to \($0)" } ?? "events from \(seq) on"
+        return LedgerError(
+            .damaged, "\(what) in segment \(file) at byte \(offset): \(range) cannot be trusted, "
+                + "1 to \(position.seq) are sound",
+            remedy: "bring the segment back from a copy, or give up what is behind it with "
+                + "`narada-cmd repair --discard-from \(seq)`.")
+    }
+
+    private func gap(after seq: Seq, before later: SegmentFile) -> LedgerError {
+        LedgerError(
+            .dataLost, "events \(seq + 1) to \(later.firstSeq - 1) are missing before segment "
+                + lastComponent(later.path),
+            remedy: "bring the missing segments back from a copy.")
+    }
+
+    private func enter(_ next: SegmentFile, chain: Chain?) throws(LedgerError) {
+        let opened = try SegmentReader(next.path, disk: ledger.disk)
+        segment = next
+        reader = opened
+        offset = 0
+        position = Checkpoint(seq: next.firstSeq - 1, chain: chain ?? position.chain)
+        guard let header = try opened.segmentHeader(), header.firstSeq == next.firstSeq else {
+            throw damage("the segment's header does not verify")
+        }
+        if let chain, chain != header.chain {
+            throw damage("the chain does not go on from the segment before")
+        }
+        position = Checkpoint(seq: next.firstSeq - 1, chain: header.chain)
+        before = position
+        timeMS = header.timeMS
+        isSealed = header.sealed
+        offset = Format.firstCommit
+    }
+}
+
+func lastComponent(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }

@@ -1,0 +1,100 @@
+/// What a complete reading of the log found.
+public struct Inspection: Sendable {
+    public struct Segment: Sendable {
+        public let name: String
+        public let firstSeq: Seq
+        public let size: Int
+        public let sealed: Bool
+    }
+    public var segments: [Segment] = []
+    public var end: Checkpoint
+    public var time: Milliseconds = 0
+    public var rawSize = 0
+    /// Set when the log ends in a commit that was never finished.
+    public var notice: String?
+}
+
+extension Ledger {
+    /// Reads everything: frame sums, chain, seqs without gap, recorded times that never decrease.
+    ///
+    /// - Parameters:
+    ///   - witnesses: Who else remembers the log; compared wherever their seq lies.
+    ///   - line: Sees each event on the way.
+    /// - Throws: ``LedgerError`` at the first thing that is not as it was written.
+    public func verify(
+        witnesses: [Witness] = [], line visit: (EventLine) -> Void = { _ in }
+    ) throws(LedgerError) -> Inspection {
+        let known = witnesses + (try head().map { [$0] } ?? [])
+        let cursor = try LedgerCursor(self, witnesses: witnesses)
+        // Inside a frame the cursor compares nothing, so the chain is followed here once more.
+        var chain = origin.chain
+        var result = Inspection(end: origin)
+        while let batch = try cursor.next() {
+            for index in 0..<batch.count {
+                let bytes = batch[index]
+                let seq = batch.firstSeq + Seq(index)
+                guard let line = EventLine(bytes), line.seq == seq, line.at >= result.time else {
+                    throw LedgerError(
+                        .damaged, "event \(seq) is not a line of this format, or its time goes back",
+                        remedy: "the chain is sound, so it was written like this; report it as a bug.")
+                }
+                chain = chain.extended(by: UnsafeRawBufferPointer(bytes))
+                for witness in known where witness.checkpoint.seq == seq && witness.checkpoint.chain != chain {
+                    throw LedgerError(
+                        .otherHistory, "\(witness.name) knows another history at event \(seq) (R0)",
+                        remedy: witness.remedy)
+                }
+                result.time = line.at
+                result.rawSize += bytes.count
+                visit(line)
+            }
+        }
+        result.end = cursor.checkpoint
+        result.notice = cursor.notice
+        for file in try segments() {
+            let reader = try SegmentReader(file.path, disk: disk)
+            result.segments.append(
+                .init(
+                    name: lastComponent(file.path), firstSeq: file.firstSeq, size: try reader.file.size(),
+                    sealed: try reader.segmentHeader()?.sealed ?? false))
+        }
+        return result
+    }
+
+    /// The seq of the last event recorded at or before a moment, 0 if there is none.
+    public func seq(at moment: Milliseconds) throws(LedgerError) -> Seq {
+        let walk = try CommitWalk(self)
+        while case .commit(let header, _) = try walk.next(framed: false) {
+            guard header.timeMS > moment else { continue }
+            // A sealed frame holds several commits; its lines tell which are early enough.
+            var found = header.firstSeq - 1
+            let cursor = try LedgerCursor(self, after: found, through: header.lastSeq, chained: false)
+            while let batch = try cursor.next() {
+                for index in 0..<batch.count {
+                    guard let line = EventLine(batch[index]), line.at <= moment else { return found }
+                    found = line.seq
+                }
+            }
+            return found
+        }
+        return walk.position.seq
+    }
+}
+
+extension Ledger {
+    /// Makes the end of the log durable, whoever wrote it, so that a checkpoint never runs ahead of the disk.
+    public func syncEnd() throws(LedgerError) {
+        guard let last = try segments().last else { return }
+        try disk.open(last.path, writing: false, creating: false)?.sync()
+    }
+}
+
+extension Ledger {
+    /// When an event was recorded, 0 for seq 0.
+    public func time(of seq: Seq) throws(LedgerError) -> Milliseconds {
+        guard seq > 0, let batch = try LedgerCursor(self, after: seq - 1, through: seq, chained: false).next(),
+            let line = EventLine(batch[0])
+        else { return 0 }
+        return line.at
+    }
+}

@@ -1,0 +1,148 @@
+public import JSONText
+public import Ledger
+
+/// The name of a type of event; the most frequent stand first.
+public enum EventKind: String, CaseIterable, Sendable {
+    case spotifyHistoryRow = "export.spotify_history.row"
+    case spotifyTrackObserved = "spotify.track.observed"
+    case playlistEdited = "playlist.edited"
+    case spotifyPlaylistPage = "spotify.playlist.page"
+    case spotifyPlaylistFetched = "spotify.playlist.fetched"
+    case spotifyLikesPage = "spotify.likes.page"
+    case spotifyLikesFetched = "spotify.likes.fetched"
+    case playlistCreated = "playlist.created"
+    case playlistRenamed = "playlist.renamed"
+    case playlistDescribed = "playlist.described"
+    case playlistRestored = "playlist.restored"
+    case playlistDeleted = "playlist.deleted"
+    case playlistLinked = "playlist.linked"
+    case playlistUnlinked = "playlist.unlinked"
+    case importFinished = "import.finished"
+    case clockBehind = "ledger.clock_behind"
+    case tailDiscarded = "ledger.tail_discarded"
+
+    private static let names: [(bytes: [UInt8], kind: EventKind)] = allCases.map {
+        (Array($0.rawValue.utf8), $0)
+    }
+
+    /// Finds a kind by its name's bytes.
+    public init?(_ name: Bytes) {
+        for entry in Self.names where entry.bytes.count == name.count && name.elementsEqual(entry.bytes) {
+            self = entry.kind
+            return
+        }
+        return nil
+    }
+}
+
+/// An event whose type this Narada does not know, or whose data is not what the type says.
+public struct UnreadableEvent: Error, Hashable, Sendable, CustomStringConvertible {
+    public let seq: Seq
+    public let description: String
+    /// Whether it was written by a newer Narada.
+    public let isNewer: Bool
+}
+
+/// Every type of event there is.
+public enum Catalogue {
+    /// The types in the order in which their examples can be appended to an empty home.
+    public static let types: [EventType] = ledgerEvents + exportEvents + playlistEvents + spotifyEvents
+
+    private static let byKind = Dictionary(uniqueKeysWithValues: types.map { ($0.kind, $0) })
+
+    /// The type of a kind.
+    public static func type(_ kind: EventKind) -> EventType {
+        guard let type = byKind[kind] else { preconditionFailure("\(kind) is not in the catalogue") }
+        return type
+    }
+
+    /// Reads an event's data in the newest version of its type.
+    ///
+    /// - Throws: ``UnreadableEvent`` for an unknown type or version.
+    public static func read<R>(_ line: EventLine, _ body: (EventKind, JSONValue) throws -> R) throws -> R {
+        guard let kind = EventKind(line.type) else {
+            throw UnreadableEvent(
+                seq: line.seq, description: "event \(line.seq) is of the unknown type '\(line.typeName)'",
+                isNewer: true)
+        }
+        let type = type(kind)
+        if line.version == type.version { return try body(kind, line.data) }
+        guard (1..<type.version).contains(line.version) else {
+            throw UnreadableEvent(
+                seq: line.seq,
+                description: "event \(line.seq) is \(kind.rawValue) version \(line.version); "
+                    + "this Narada knows \(type.version)",
+                isNewer: true)
+        }
+        do {
+            let data = try upcast(line.data, through: type.upcasters[(line.version - 1)...])
+            return try data.withUnsafeBufferPointer { try body(kind, JSONValue($0)) }
+        } catch let fault as EventFault {
+            throw UnreadableEvent(
+                seq: line.seq, description: "event \(line.seq), \(kind.rawValue): \(fault)", isNewer: false)
+        }
+    }
+
+    /// Leads data through a chain of upcasters.
+    public static func upcast(
+        _ data: JSONValue, through upcasters: some Sequence<Upcaster>
+    ) throws(EventFault) -> [UInt8] {
+        var bytes = Array(data.bytes)
+        for upcaster in upcasters {
+            let result = bytes.withUnsafeBufferPointer { old in
+                Result { () throws(EventFault) in try upcaster(JSONValue(old)) }
+            }
+            bytes = try result.get()
+        }
+        return bytes
+    }
+
+    /// Reads one event as `narada-cmd append` takes it and checks it against its type.
+    ///
+    /// - Parameter object: `{type,stream,data[,v,cause]}`.
+    /// - Throws: ``EventFault`` naming the field.
+    public static func newEvent(_ object: JSONValue) throws(EventFault) -> NewEvent {
+        var fault: EventFault?
+        object.members { key, _ in
+            let name = String(decoding: unescapedKey(key), as: UTF8.self)
+            if ["seq", "at", "run"].contains(name) {
+                fault = EventFault(field: name, reason: "is the writer's to give; leave it out")
+            } else if !["type", "stream", "data", "v", "cause"].contains(name) {
+                fault = EventFault(field: name, reason: "is not one of type, stream, data, v, cause")
+            }
+            return fault == nil
+        }
+        if let fault { throw fault }
+        guard let name = object["type"]?.text else { throw EventFault(field: "type", reason: "is missing") }
+        guard let kind = EventKind(rawValue: name) else {
+            throw EventFault(
+                field: "type", reason: "'\(name)' is not in the catalogue; `narada-cmd events` lists it")
+        }
+        guard let text = object["stream"]?.text, let stream = StreamName(text) else {
+            throw EventFault(field: "stream", reason: "is missing or not printable ASCII without spaces")
+        }
+        guard let data = object["data"] else { throw EventFault(field: "data", reason: "is missing") }
+        let type = type(kind)
+        if let version = object["v"], version.integer != Int64(type.version) {
+            throw EventFault(field: "v", reason: "must be \(type.version), the newest of \(name)")
+        }
+        let cause = object["cause"]
+        if let cause, (cause.integer ?? 0) < 1 {
+            throw EventFault(field: "cause", reason: "must be the seq of an event")
+        }
+        try type.validate(stream: stream, data)
+        var compact: [UInt8] = []
+        appendCompact(data, to: &compact)
+        return NewEvent(
+            type: name, version: type.version, stream: stream, cause: cause?.integer, data: compact)
+    }
+}
+
+extension NewEvent {
+    /// An event of a kind, in its newest version.
+    public init(_ kind: EventKind, on stream: StreamName, cause: Seq? = nil, _ data: JSON) {
+        self.init(
+            type: kind.rawValue, version: Catalogue.type(kind).version, stream: stream, cause: cause,
+            data: data.bytes)
+    }
+}

@@ -1,0 +1,14 @@
+CREATE UNIQUE INDEX nodes_uri ON nodes(uri);
+CREATE INDEX tracks_spotify_id ON tracks(spotify_id);
+CREATE INDEX tracks_isrc ON tracks(isrc);
+CREATE INDEX play_counts_track ON play_counts(track_id, user_id);
+CREATE UNIQUE INDEX track_mappings_connector ON track_mappings(connector_name, connector_id);
+CREATE INDEX track_mappings_track ON track_mappings(track_id, connector_name);
+CREATE INDEX track_mappings_confidence ON track_mappings(confidence);
+CREATE UNIQUE INDEX playlists_uri ON playlists(uri);
+CREATE UNIQUE INDEX playlist_mappings_playlist ON playlist_mappings(playlist_id, connector_name);
+CREATE INDEX playlist_mappings_connector ON playlist_mappings(connector_name, connector_id);
+CREATE INDEX playlist_tracks_order ON playlist_tracks(playlist_id, sort_key);
+CREATE UNIQUE INDEX likes_node ON likes(service, node_id);
+CREATE INDEX listens_track ON listens(track_id, ended_at);
+CREATE INDEX listens_time ON listens(listened_at);

@@ -1,0 +1,317 @@
+import Events
+import GRDBSQLite
+import JSONText
+import Ledger
+import Music
+
+/// Keeps the playlists, their rows, their links, the likes and what was fetched when.
+final class PlaylistsFold {
+    private let database: OpaquePointer
+    private let nodes: Nodes
+    private var states: [String: PlaylistState] = [:]
+    private var owners: [String: String] = [:]  // connector playlist → the local one linked to it
+    private var pages: [Seq: (stream: String, items: [PlaylistItem])] = [:]
+    private var pagesChanged = false
+    private let isComplete: Bool
+
+    private let insertPlaylist: Statement
+    private let updatePlaylist: Statement
+    private let insertName: Statement
+    private let insertLink: Statement
+    private let insertRow: Statement
+    private let updateRow: Statement
+    private let deleteRow: Statement
+    private let insertFetch: Statement
+
+    init(_ database: OpaquePointer, nodes: Nodes, fresh: Bool) throws {
+        self.database = database
+        self.nodes = nodes
+        isComplete = fresh
+        insertPlaylist = try Statement(
+            database,
+            """
+            INSERT INTO playlists(id, uri, source, created_at, name, description, track_count,
+                updated_at, edited_seq, synced_seq) VALUES (?, ?, ?, ?, '', NULL, 0, 0, 0, 0)
+            """)
+        updatePlaylist = try Statement(
+            database,
+            """
+            UPDATE playlists SET name = ?2, description = ?3, track_count = ?4, updated_at = ?5,
+                edited_seq = ?6, synced_seq = ?7, is_deleted = ?8, deleted_at = ?9 WHERE id = ?1
+            """)
+        insertName = try Statement(database, "INSERT INTO playlist_names VALUES (?, ?, ?)")
+        insertLink = try Statement(
+            database, "INSERT INTO playlist_mappings VALUES (?, ?, ?, ?, NULL)")
+        insertRow = try Statement(database, "INSERT INTO playlist_tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+        updateRow = try Statement(
+            database, "UPDATE playlist_tracks SET sort_key = ?2, updated_at = ?3 WHERE id = ?1")
+        deleteRow = try Statement(database, "DELETE FROM playlist_tracks WHERE id = ?")
+        insertFetch = try Statement(database, "INSERT INTO fetches VALUES (?, ?, ?, ?)")
+        try loadPages()
+        try Statement(
+            database,
+            """
+            SELECT m.connector_name, m.connector_id, p.uri FROM playlist_mappings m
+            JOIN playlists p ON p.id = m.playlist_id
+            """
+        ).each { owners[Self.connectorURI($0.text(0), $0.text(1))] = $0.text(2) }
+    }
+
+    // MARK: Local events
+
+    func playlist(_ fact: PlaylistFact, stream: String, seq: Seq, at: Milliseconds) throws {
+        if case .created(_, _, _, let source) = fact, try state(stream) == nil,
+            let state = PlaylistState(uri: stream, fact, seq: seq, at: at)
+        {
+            states[stream] = state
+            insertPlaylist.bind(1, seq << 16)
+            insertPlaylist.bind(2, stream)
+            insertPlaylist.bind(3, source.map { String(decoding: $0, as: UTF8.self) })
+            insertPlaylist.bind(4, at)
+            try insertPlaylist.run()
+        }
+        guard var state = try state(stream) else {
+            throw PlaylistEditError(description: "there is no playlist \(stream) at this point")
+        }
+        if case .linked(let uri) = fact { try link(state, to: uri, seq: seq) }
+        let changes = try state.apply(fact, seq: seq, at: at)
+        if case .unlinked(let uri) = fact {
+            owners[uri] = nil
+            try Statement(
+                database,
+                "DELETE FROM playlist_mappings WHERE playlist_id = \(state.createdSeq << 16) "
+                    + "AND connector_name = '\(Self.connector(uri).name)'"
+            ).run()
+        }
+        try write(state, changes, seq: seq, at: at, named: fact.isNaming)
+    }
+
+    private func link(_ state: PlaylistState, to uri: String, seq: Seq) throws {
+        let connector = Self.connector(uri)
+        guard connector.name == "spotify" else {
+            throw PlaylistEditError(description: "'\(uri)' is not a playlist of a known service")
+        }
+        guard owners[uri] == nil, state.links.isEmpty else {
+            throw PlaylistEditError(description: "\(uri) or the playlist is linked already; unlink it first")
+        }
+        owners[uri] = state.uri
+        insertLink.bind(1, seq << 16)
+        insertLink.bind(2, state.createdSeq << 16)
+        insertLink.bind(3, connector.name)
+        insertLink.bind(4, connector.id)
+        try insertLink.run()
+    }
+
+    private func write(
+        _ state: PlaylistState, _ changes: RowChanges, seq: Seq, at: Milliseconds, named: Bool
+    ) throws {
+        states[state.uri] = state
+        let id = state.createdSeq << 16
+        for row in changes.removed {
+            deleteRow.bind(1, row.id)
+            try deleteRow.run()
+        }
+        for row in changes.updated {
+            updateRow.bind(1, row.id)
+            updateRow.bind(2, row.sortKey.description)
+            updateRow.bind(3, row.updatedAtMS)
+            try updateRow.run()
+        }
+        for row in changes.inserted {
+            let node = try row.uri.flatMap { try nodes.existing($0) }
+            insertRow.bind(1, row.id)
+            insertRow.bind(2, id)
+            insertRow.bind(3, node?.trackID)
+            insertRow.bind(4, row.sortKey.description)
+            insertRow.bind(5, row.createdAtMS)
+            insertRow.bind(6, row.updatedAtMS)
+            insertRow.bind(7, node?.id)
+            insertRow.bind(8, row.addedAtMS)
+            try insertRow.run()
+        }
+        if named {
+            insertName.bind(1, id)
+            insertName.bind(2, seq)
+            insertName.bind(3, state.name)
+            try insertName.run()
+        }
+        updatePlaylist.bind(1, id)
+        updatePlaylist.bind(2, state.name)
+        updatePlaylist.bind(3, state.description)
+        updatePlaylist.bind(4, Int64(state.rows.rows.count))
+        updatePlaylist.bind(5, state.updatedAtMS)
+        updatePlaylist.bind(6, state.editedSeq)
+        updatePlaylist.bind(7, state.syncedSeq)
+        updatePlaylist.bind(8, state.isDeleted ? 1 : 0)
+        updatePlaylist.bind(9, state.isDeleted ? at : nil)
+        try updatePlaylist.run()
+    }
+
+    /// The playlist as it is folded so far.
+    private func state(_ uri: String) throws -> PlaylistState? {
+        if let state = states[uri] { return state }
+        guard !isComplete else { return nil }
+        let header = try Statement(
+            database,
+            """
+            SELECT id, created_at, name, description, updated_at, is_deleted, edited_seq, synced_seq
+            FROM playlists WHERE uri = ?
+            """)
+        header.bind(1, uri)
+        let query = try Statement(
+            database,
+            """
+            SELECT t.id, n.uri, t.sort_key, t.added_at, t.created_at, t.updated_at
+            FROM playlist_tracks t LEFT JOIN nodes n ON n.id = t.node_id
+            WHERE t.playlist_id = ? ORDER BY t.sort_key
+            """)
+        let links = owners.filter { $0.value == uri }.map(\.key)
+        states[uri] = try header.first { $0 }.map { row in
+            var rows: [PlaylistRow] = []
+            query.bind(1, row.integer(0))
+            try query.each {
+                rows.append(
+                    PlaylistRow(
+                        id: $0.integer(0), uri: $0.text(1), sortKey: SortKey($0.text(2) ?? ""),
+                        addedAtMS: $0.integer(3), createdAtMS: $0.integer(4), updatedAtMS: $0.integer(5)))
+            }
+            return PlaylistState(
+                uri: uri, createdSeq: row.integer(0) >> 16, createdAtMS: row.integer(1),
+                name: row.text(2) ?? "", description: row.text(3), updatedAtMS: row.integer(4),
+                isDeleted: row.integer(5) != 0, rows: rows, links: Set(links),
+                editedSeq: row.integer(6), syncedSeq: row.integer(7))
+        }
+        return states[uri]
+    }
+
+    private static func connector(_ uri: String) -> (name: String, id: String) {
+        let prefix = "spotify:playlist:"
+        return uri.hasPrefix(prefix) ? ("spotify", String(uri.dropFirst(prefix.count))) : ("", uri)
+    }
+
+    private static func connectorURI(_ name: String?, _ id: String?) -> String {
+        "\(name ?? ""):playlist:\(id ?? "")"
+    }
+
+    // MARK: Fetches
+
+    /// A page waits for the event that closes its fetch.
+    func page(_ items: [ListedItem], stream: String, seq: Seq) {
+        pages[seq] = (stream, items.map(\.item))
+        pagesChanged = true
+    }
+
+    func fetched(_ kind: EventKind, _ data: JSONValue, stream: String, seq: Seq, at: Milliseconds) throws {
+        var items: [PlaylistItem] = []
+        for page in data["pages"]?.elements ?? [] {
+            guard let seq = page.integer, let found = pages[seq], found.stream == stream else {
+                throw PlaylistEditError(
+                    description: "page \(page.integer ?? 0) of this fetch is not there")
+            }
+            items += found.items
+        }
+        guard data["count"]?.integer == Int64(items.count) else {
+            throw PlaylistEditError(description: "the pages hold \(items.count) rows, not the count named")
+        }
+        let before = pages.count
+        pages = pages.filter { $0.value.stream != stream }
+        pagesChanged = pagesChanged || pages.count != before
+        insertFetch.bind(1, seq << 16)
+        insertFetch.bind(2, stream)
+        insertFetch.bind(3, at)
+        insertFetch.bind(4, Int64(items.count))
+        try insertFetch.run()
+        if kind == .spotifyLikesFetched {
+            try likes(items, seq: seq, at: at)
+        } else if let owner = owners[stream], var state = try state(owner),
+            let changes = try state.follow(items, seq: seq, at: at)
+        {
+            try write(state, changes, seq: seq, at: at, named: false)
+            try Statement(
+                database,
+                "UPDATE playlist_mappings SET last_synced = \(at) WHERE playlist_id = \(state.createdSeq << 16)"
+            ).run()
+        }
+    }
+
+    private func likes(_ items: [PlaylistItem], seq: Seq, at: Milliseconds) throws {
+        var known: [Int64: (id: Int64, isDeleted: Bool)] = [:]
+        try Statement(database, "SELECT node_id, id, is_deleted FROM likes WHERE service = 'spotify'").each {
+            known[$0.integer(0)] = ($0.integer(1), $0.integer(2) != 0)
+        }
+        let insert = try Statement(
+            database, "INSERT INTO likes VALUES (?, ?, ?, 'spotify', ?, ?, ?, 0, NULL)")
+        let revive = try Statement(
+            database,
+            "UPDATE likes SET is_deleted = 0, deleted_at = NULL, liked_at = ?2, updated_at = ?3 WHERE id = ?1")
+        let remove = try Statement(
+            database, "UPDATE likes SET is_deleted = 1, deleted_at = ?2, updated_at = ?2 WHERE id = ?1")
+        var ordinal: Int64 = 0
+        for item in items {
+            guard let node = try item.uri.flatMap({ try nodes.existing($0) }) else { continue }
+            if let like = known[node.id] {
+                known[node.id] = (-1, false)  // Seen; a second row of one track changes nothing.
+                guard like.isDeleted else { continue }
+                revive.bind(1, like.id)
+                revive.bind(2, item.addedAtMS)
+                revive.bind(3, at)
+                try revive.run()
+                continue
+            }
+            insert.bind(1, seq << 16 | ordinal)
+            insert.bind(2, node.id)
+            insert.bind(3, node.trackID)
+            insert.bind(4, item.addedAtMS)
+            insert.bind(5, at)
+            insert.bind(6, at)
+            try insert.run()
+            known[node.id] = (-1, false)
+            ordinal += 1
+        }
+        for like in known.values.sorted(by: { $0.id < $1.id }) where like.id >= 0 && !like.isDeleted {
+            remove.bind(1, like.id)
+            remove.bind(2, at)
+            try remove.run()
+        }
+    }
+
+    // MARK: Pages between two batches
+
+    private func loadPages() throws {
+        try Statement(
+            database, "SELECT page_seq, stream, uri, added_at, ordinal FROM page_items ORDER BY 1, 5"
+        ).each { row in
+            let item = PlaylistItem(uri: row.text(2), addedAtMS: row.isNull(3) ? nil : row.integer(3))
+            // Ordinal -1 stands for the page itself, which may have no rows.
+            pages[row.integer(0), default: (row.text(1) ?? "", [])].items += row.integer(4) < 0 ? [] : [item]
+        }
+    }
+
+    /// Writes down the pages whose fetch is still open.
+    func flush() throws {
+        guard pagesChanged else { return }
+        pagesChanged = false
+        try Statement(database, "DELETE FROM page_items").run()
+        let insert = try Statement(database, "INSERT INTO page_items VALUES (?, ?, ?, ?, ?)")
+        for (seq, page) in pages {
+            for (ordinal, item) in ([nil] + page.items).enumerated() {
+                insert.bind(1, seq)
+                insert.bind(2, Int64(ordinal) - 1)
+                insert.bind(3, page.stream)
+                insert.bind(4, item?.uri)
+                insert.bind(5, item?.addedAtMS)
+                try insert.run()
+            }
+        }
+    }
+}
+
+extension PlaylistFact {
+    /// Whether it gives the playlist a name.
+    fileprivate var isNaming: Bool {
+        switch self {
+        case .created, .renamed: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,131 @@
+-- Read models of the ledger. Times are milliseconds since 1970, UTC; ids are seq * 65536 + ordinal.
+
+CREATE TABLE checkpoint(
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    schema TEXT NOT NULL,               -- hash of schema and fold version
+    seq INTEGER NOT NULL,               -- the last event folded in
+    chain TEXT NOT NULL                 -- the log's chain there
+);
+
+-- tracks: connector entities, and the tracks they are grouped into.
+CREATE TABLE nodes(
+    id INTEGER PRIMARY KEY,
+    uri TEXT NOT NULL,                  -- spotify:track:…, text:track:…
+    track_id INTEGER NOT NULL,
+    rank INTEGER NOT NULL               -- how good a source its names are from: 0 none … 3 the service
+);
+CREATE TABLE tracks(
+    id INTEGER PRIMARY KEY,
+    title TEXT,
+    artists TEXT,                       -- JSON array of names
+    album TEXT,
+    duration_ms INTEGER,
+    release_date TEXT,                  -- YYYY[-MM[-DD]]
+    spotify_id TEXT,
+    isrc TEXT,
+    lastfm_url TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    is_deleted INTEGER NOT NULL DEFAULT 0,
+    deleted_at INTEGER
+);
+CREATE TABLE play_counts(
+    id INTEGER PRIMARY KEY,
+    track_id INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    play_count INTEGER,
+    user_play_count INTEGER,
+    last_updated INTEGER NOT NULL,
+    is_deleted INTEGER NOT NULL DEFAULT 0,
+    deleted_at INTEGER
+);
+
+-- mappings: what each track is called by the services.
+CREATE TABLE track_mappings(
+    id INTEGER PRIMARY KEY,
+    track_id INTEGER NOT NULL,
+    connector_name TEXT NOT NULL,
+    connector_id TEXT NOT NULL,
+    match_method TEXT NOT NULL,
+    confidence INTEGER NOT NULL,
+    last_verified INTEGER NOT NULL,
+    metadata TEXT,
+    is_deleted INTEGER NOT NULL DEFAULT 0,
+    deleted_at INTEGER
+);
+
+-- playlists, likes and what was fetched when.
+CREATE TABLE playlists(
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    description TEXT,
+    track_count INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    uri TEXT NOT NULL,                  -- narada:playlist:<ulid>
+    source TEXT,                        -- JSON: the imported file's playlist it stands for
+    edited_seq INTEGER NOT NULL,        -- the last local edit of its rows
+    synced_seq INTEGER NOT NULL,        -- the last fetch or push its rows agree with
+    is_deleted INTEGER NOT NULL DEFAULT 0,
+    deleted_at INTEGER
+);
+CREATE TABLE playlist_names(
+    playlist_id INTEGER NOT NULL,
+    seq INTEGER NOT NULL,               -- from this event on
+    name TEXT NOT NULL,
+    PRIMARY KEY (playlist_id, seq)
+) WITHOUT ROWID;
+CREATE TABLE playlist_mappings(
+    id INTEGER PRIMARY KEY,
+    playlist_id INTEGER NOT NULL,
+    connector_name TEXT NOT NULL,
+    connector_id TEXT NOT NULL,
+    last_synced INTEGER
+);
+CREATE TABLE playlist_tracks(
+    id INTEGER PRIMARY KEY,
+    playlist_id INTEGER NOT NULL,
+    track_id INTEGER,                   -- null: the row is not available
+    sort_key VARCHAR(32) NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    node_id INTEGER,
+    added_at INTEGER NOT NULL
+);
+CREATE TABLE page_items(                -- rows of pages whose fetch is not closed yet
+    page_seq INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    stream TEXT NOT NULL,
+    uri TEXT,
+    added_at INTEGER,
+    PRIMARY KEY (page_seq, ordinal)
+) WITHOUT ROWID;
+CREATE TABLE likes(
+    id INTEGER PRIMARY KEY,
+    node_id INTEGER NOT NULL,
+    track_id INTEGER NOT NULL,
+    service TEXT NOT NULL,
+    liked_at INTEGER,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    is_deleted INTEGER NOT NULL DEFAULT 0,
+    deleted_at INTEGER
+);
+CREATE TABLE fetches(
+    id INTEGER PRIMARY KEY,
+    stream TEXT NOT NULL,
+    fetched_at INTEGER NOT NULL,
+    item_count INTEGER NOT NULL
+);
+
+-- listens: every row of every history, with the reason why it does not count.
+CREATE TABLE listens(
+    id INTEGER PRIMARY KEY,
+    track_id INTEGER,
+    node_id INTEGER,
+    listened_at INTEGER,                -- when it began, whole seconds
+    ended_at INTEGER,
+    ms_played INTEGER NOT NULL,
+    channel TEXT NOT NULL,              -- spotify-history
+    reason TEXT                         -- null: it counts
+);

@@ -1,0 +1,205 @@
+import GRDBSQLite
+public import JSONText
+import Ledger
+
+/// What a source tells of a connector entity.
+struct NodeFacts {
+    var title: JSONValue?
+    var artists: [UInt8]?
+    var album: JSONValue?
+    var durationMS: Int64?
+    var releaseDate: JSONValue?
+    var isrc: JSONValue?
+    var rank: Int64 = 0
+}
+
+/// A connector entity and the track it belongs to.
+struct Node {
+    let id: Int64
+    let trackID: Int64
+    fileprivate(set) var rank: Int64
+}
+
+/// Keeps nodes, tracks and mappings: every connector entity that an event names is its own track.
+///
+/// Names come from the best source so far: the service itself, else a history row, else a playlist's
+/// row. The service's newest word replaces its older one; of the others the first stands.
+final class Nodes {
+    private var known: [String: Node] = [:]
+    private let isComplete: Bool
+    private let models: Set<ReadModel>
+    private let find: Statement
+    private let insertNode: Statement
+    private let insertTrack: Statement
+    private let insertMapping: Statement
+    private let updateNode: Statement
+    private let updateTrack: Statement
+
+    /// - Parameter fresh: Whether the tables hold nothing that is not loaded here; the index on URIs may
+    ///   be missing then.
+    init(_ database: OpaquePointer, models: Set<ReadModel>, fresh: Bool) throws {
+        self.models = models
+        isComplete = fresh
+        find = try Statement(database, "SELECT id, track_id, rank FROM nodes WHERE uri = ?")
+        insertNode = try Statement(database, "INSERT INTO nodes VALUES (?, ?, ?, ?)")
+        insertTrack = try Statement(
+            database,
+            """
+            INSERT INTO tracks(id, created_at, updated_at, title, artists, album, duration_ms,
+                release_date, isrc, spotify_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        insertMapping = try Statement(
+            database,
+            """
+            INSERT INTO track_mappings(id, track_id, connector_name, connector_id, match_method,
+                confidence, last_verified) VALUES (?, ?, 'spotify', ?, 'direct', 100, ?)
+            """)
+        updateNode = try Statement(database, "UPDATE nodes SET rank = ?2 WHERE id = ?1")
+        updateTrack = try Statement(
+            database,
+            """
+            UPDATE tracks SET updated_at = ?3, title = ?4, artists = ?5, album = ?6, duration_ms = ?7,
+                release_date = ?8, isrc = ?9 WHERE id = ?1
+            """)
+        guard fresh else { return }
+        try Statement(database, "SELECT id, track_id, rank, uri FROM nodes").each { row in
+            known[row.text(3) ?? ""] = Node(id: row.integer(0), trackID: row.integer(1), rank: row.integer(2))
+        }
+    }
+
+    /// Finds a node by its URI, makes it if it is new, and takes over better names.
+    ///
+    /// - Parameter ordinal: How many nodes the event brought in so far; counted up for a new one.
+    func node(
+        _ uri: Bytes, _ facts: NodeFacts, seq: Seq, at: Milliseconds, ordinal: inout Int64
+    ) throws -> Node {
+        let name = String(decoding: uri, as: UTF8.self)
+        guard var node = try known[name] ?? load(name) else {
+            let id = seq << 16 | ordinal
+            ordinal += 1
+            let node = Node(id: id, trackID: id, rank: facts.rank)
+            try insert(node, name, uri, facts, at)
+            known[name] = node
+            return node
+        }
+        guard facts.rank > node.rank || (facts.rank == 3 && node.rank == 3), models.contains(.tracks) else {
+            return node
+        }
+        if facts.rank > node.rank {
+            node.rank = facts.rank
+            known[name] = node
+            updateNode.bind(1, node.id)
+            updateNode.bind(2, node.rank)
+            try updateNode.run()
+        }
+        try write(facts, uri, to: updateTrack, id: node.trackID, at)
+        return node
+    }
+
+    /// Finds a node that an earlier event brought in.
+    func existing(_ uri: String) throws -> Node? { try known[uri] ?? load(uri) }
+
+    private func load(_ uri: String) throws -> Node? {
+        guard !isComplete else { return nil }
+        find.bind(1, uri)
+        let node = try find.first { Node(id: $0.integer(0), trackID: $0.integer(1), rank: $0.integer(2)) }
+        // A long catch-up keeps what it has met, within bounds; all of it can be found again.
+        if known.count > 200_000 { known.removeAll(keepingCapacity: true) }
+        if let node { known[uri] = node }
+        return node
+    }
+
+    private func insert(
+        _ node: Node, _ name: String, _ uri: Bytes, _ facts: NodeFacts, _ at: Milliseconds
+    ) throws {
+        if models.contains(.tracks) {
+            insertNode.bind(1, node.id)
+            insertNode.bindInPlace(2, uri)
+            insertNode.bind(3, node.trackID)
+            insertNode.bind(4, node.rank)
+            try insertNode.run()
+            insertTrack.bind(10, spotifyID(name))
+            try write(facts, uri, to: insertTrack, id: node.trackID, at)
+        }
+        guard models.contains(.mappings), let id = spotifyID(name) else { return }
+        insertMapping.bind(1, node.id)
+        insertMapping.bind(2, node.trackID)
+        insertMapping.bind(3, id)
+        insertMapping.bind(4, at)
+        try insertMapping.run()
+    }
+
+    private func write(
+        _ facts: NodeFacts, _ uri: Bytes, to statement: Statement, id: Int64, _ at: Milliseconds
+    ) throws {
+        statement.bind(1, id)
+        if statement === insertTrack { statement.bind(2, at) }
+        statement.bind(3, at)
+        if facts.rank == 0, let named = TextURI(uri) {
+            statement.bind(4, named.title)
+            statement.bind(5, JSON.array([.text(named.artist)]).text)
+        } else {
+            statement.bind(4, text: facts.title)
+            statement.bind(5, facts.artists.map { String(decoding: $0, as: UTF8.self) })
+        }
+        statement.bind(6, text: facts.album)
+        statement.bind(7, facts.durationMS)
+        statement.bind(8, text: facts.releaseDate)
+        statement.bind(9, facts.isrc?.text?.uppercased())
+        try statement.run()
+    }
+
+    private func spotifyID(_ uri: String) -> String? {
+        uri.hasPrefix("spotify:track:") ? String(uri.dropFirst(14)) : nil
+    }
+}
+
+/// `text:track:<artist>/<title>`: a row known by text alone, its names percent-encoded.
+public struct TextURI {
+    public let artist: String
+    public let title: String
+
+    /// Names a track.
+    public init(artist: String, title: String) {
+        self.artist = artist
+        self.title = title
+    }
+
+    /// Takes a URI apart; nil for any other.
+    public init?(_ uri: Bytes) {
+        let prefix: StaticString = "text:track:"
+        guard uri.count > 11, uri.part(0..<11).equals(prefix),
+            let slash = uri.firstIndex(of: UInt8(ascii: "/"))
+        else { return nil }
+        artist = Self.decoded(uri.part(11..<slash))
+        title = Self.decoded(uri.part(slash + 1..<uri.count))
+    }
+
+    /// The URI: everything but RFC 3986's unreserved characters percent-encoded.
+    public var uri: String { "text:track:\(Self.encoded(artist))/\(Self.encoded(title))" }
+
+    private static func encoded(_ text: String) -> String {
+        text.utf8.map { byte -> String in
+            let isPlain =
+                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF)
+                || [0x2D, 0x2E, 0x5F, 0x7E].contains(byte)
+            return isPlain ? String(Character(Unicode.Scalar(byte))) : "%" + [byte].hex.uppercased()
+        }.joined()
+    }
+
+    private static func decoded(_ bytes: Bytes) -> String {
+        var result: [UInt8] = []
+        var at = 0
+        while at < bytes.count {
+            let digits = String(decoding: bytes.dropFirst(at + 1).prefix(2), as: UTF8.self)
+            if bytes[at] == UInt8(ascii: "%"), digits.count == 2, let byte = UInt8(digits, radix: 16) {
+                result.append(byte)
+                at += 3
+            } else {
+                result.append(bytes[at])
+                at += 1
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+}

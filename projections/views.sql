@@ -1,0 +1,101 @@
+-- Plays counted from listens; what Last.fm reported stands in play_counts.
+CREATE VIEW listen_counts AS
+SELECT track_id, count(*) AS plays, min(listened_at) AS first_played, max(listened_at) AS last_played
+FROM listens WHERE reason IS NULL GROUP BY track_id;
+
+-- A view beside each table with times shows them as ISO 8601.
+CREATE VIEW tracks_iso AS SELECT
+    id,
+    title,
+    artists,
+    album,
+    duration_ms,
+    release_date,
+    spotify_id,
+    isrc,
+    lastfm_url,
+    strftime('%Y-%m-%dT%H:%M:%S', created_at / 1000, 'unixepoch') || printf('.%03dZ', created_at % 1000) AS created_at,
+    strftime('%Y-%m-%dT%H:%M:%S', updated_at / 1000, 'unixepoch') || printf('.%03dZ', updated_at % 1000) AS updated_at,
+    is_deleted,
+    strftime('%Y-%m-%dT%H:%M:%S', deleted_at / 1000, 'unixepoch') || printf('.%03dZ', deleted_at % 1000) AS deleted_at
+FROM tracks;
+CREATE VIEW play_counts_iso AS SELECT
+    id,
+    track_id,
+    user_id,
+    play_count,
+    user_play_count,
+    strftime('%Y-%m-%dT%H:%M:%S', last_updated / 1000, 'unixepoch') || printf('.%03dZ', last_updated % 1000) AS last_updated,
+    is_deleted,
+    strftime('%Y-%m-%dT%H:%M:%S', deleted_at / 1000, 'unixepoch') || printf('.%03dZ', deleted_at % 1000) AS deleted_at
+FROM play_counts;
+CREATE VIEW track_mappings_iso AS SELECT
+    id,
+    track_id,
+    connector_name,
+    connector_id,
+    match_method,
+    confidence,
+    strftime('%Y-%m-%dT%H:%M:%S', last_verified / 1000, 'unixepoch') || printf('.%03dZ', last_verified % 1000) AS last_verified,
+    metadata,
+    is_deleted,
+    strftime('%Y-%m-%dT%H:%M:%S', deleted_at / 1000, 'unixepoch') || printf('.%03dZ', deleted_at % 1000) AS deleted_at
+FROM track_mappings;
+CREATE VIEW playlists_iso AS SELECT
+    id,
+    name,
+    description,
+    track_count,
+    strftime('%Y-%m-%dT%H:%M:%S', created_at / 1000, 'unixepoch') || printf('.%03dZ', created_at % 1000) AS created_at,
+    strftime('%Y-%m-%dT%H:%M:%S', updated_at / 1000, 'unixepoch') || printf('.%03dZ', updated_at % 1000) AS updated_at,
+    uri,
+    source,
+    edited_seq,
+    synced_seq,
+    is_deleted,
+    strftime('%Y-%m-%dT%H:%M:%S', deleted_at / 1000, 'unixepoch') || printf('.%03dZ', deleted_at % 1000) AS deleted_at
+FROM playlists;
+CREATE VIEW playlist_mappings_iso AS SELECT
+    id,
+    playlist_id,
+    connector_name,
+    connector_id,
+    strftime('%Y-%m-%dT%H:%M:%S', last_synced / 1000, 'unixepoch') || printf('.%03dZ', last_synced % 1000) AS last_synced
+FROM playlist_mappings;
+CREATE VIEW playlist_tracks_iso AS SELECT
+    id,
+    playlist_id,
+    track_id,
+    sort_key,
+    strftime('%Y-%m-%dT%H:%M:%S', created_at / 1000, 'unixepoch') || printf('.%03dZ', created_at % 1000) AS created_at,
+    strftime('%Y-%m-%dT%H:%M:%S', updated_at / 1000, 'unixepoch') || printf('.%03dZ', updated_at % 1000) AS updated_at,
+    node_id,
+    strftime('%Y-%m-%dT%H:%M:%S', added_at / 1000, 'unixepoch') || printf('.%03dZ', added_at % 1000) AS added_at
+FROM playlist_tracks;
+CREATE VIEW likes_iso AS SELECT
+    id,
+    node_id,
+    track_id,
+    service,
+    strftime('%Y-%m-%dT%H:%M:%S', liked_at / 1000, 'unixepoch') || printf('.%03dZ', liked_at % 1000) AS liked_at,
+    strftime('%Y-%m-%dT%H:%M:%S', created_at / 1000, 'unixepoch') || printf('.%03dZ', created_at % 1000) AS created_at,
+    strftime('%Y-%m-%dT%H:%M:%S', updated_at / 1000, 'unixepoch') || printf('.%03dZ', updated_at % 1000) AS updated_at,
+    is_deleted,
+    strftime('%Y-%m-%dT%H:%M:%S', deleted_at / 1000, 'unixepoch') || printf('.%03dZ', deleted_at % 1000) AS deleted_at
+FROM likes;
+CREATE VIEW fetches_iso AS SELECT
+    id,
+    stream,
+    strftime('%Y-%m-%dT%H:%M:%S', fetched_at / 1000, 'unixepoch') || printf('.%03dZ', fetched_at % 1000) AS fetched_at,
+    item_count
+FROM fetches;
+CREATE VIEW listens_iso AS SELECT
+    id,
+    track_id,
+    node_id,
+    strftime('%Y-%m-%dT%H:%M:%S', listened_at / 1000, 'unixepoch') || printf('.%03dZ', listened_at % 1000) AS listened_at,
+    strftime('%Y-%m-%dT%H:%M:%S', ended_at / 1000, 'unixepoch') || printf('.%03dZ', ended_at % 1000) AS ended_at,
+    ms_played,
+    channel,
+    reason
+FROM listens;
