@@ -71,5 +71,29 @@ let package = Package(
         .executableTarget(
             name: "narada-bench", dependencies: ["Commands", "Ledger", arguments],
             swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["JSONText", "Ledger", "Projector"], path: "Tests/TestSupport",
+            swiftSettings: settings),
+        .testTarget(
+            name: "JSONTextTests", dependencies: ["JSONText", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "LedgerTests", dependencies: ["JSONText", "Ledger", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(name: "MusicTests", dependencies: ["Music", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "EventsTests", dependencies: ["Events", "JSONText", "Ledger", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ConnectorsTests",
+            dependencies: ["Connectors", "JSONText", "Ledger", "Projections", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ProjectorTests",
+            dependencies: [
+                "Events", "JSONText", "Ledger", "Music", "Projections", "Projector", "TestSupport",
+            ] + sqlite, swiftSettings: settings),
+        .testTarget(
+            name: "CommandsTests", dependencies: ["JSONText", "Ledger", "TestSupport"],
+            exclude: ["Goldens"], swiftSettings: settings),
     ]
 )

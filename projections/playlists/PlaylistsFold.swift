@@ -166,7 +166,7 @@ final class PlaylistsFold {
             WHERE t.playlist_id = ? ORDER BY t.sort_key
             """)
         let links = owners.filter { $0.value == uri }.map(\.key)
-        states[uri] = try header.first { $0 }.map { row in
+        try header.each { row in
             var rows: [PlaylistRow] = []
             query.bind(1, row.integer(0))
             try query.each {
@@ -175,7 +175,7 @@ final class PlaylistsFold {
                         id: $0.integer(0), uri: $0.text(1), sortKey: SortKey($0.text(2) ?? ""),
                         addedAtMS: $0.integer(3), createdAtMS: $0.integer(4), updatedAtMS: $0.integer(5)))
             }
-            return PlaylistState(
+            states[uri] = PlaylistState(
                 uri: uri, createdSeq: row.integer(0) >> 16, createdAtMS: row.integer(1),
                 name: row.text(2) ?? "", description: row.text(3), updatedAtMS: row.integer(4),
                 isDeleted: row.integer(5) != 0, rows: rows, links: Set(links),

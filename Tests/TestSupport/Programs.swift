@@ -1,0 +1,60 @@
+public import Foundation
+
+/// One of Narada's programs, as it was built beside the tests.
+public struct Program: Sendable {
+    public struct Result: Sendable {
+        public let status: Int32
+        public let output: [UInt8]
+        public let error: String
+        public var text: String { String(decoding: output, as: UTF8.self) }
+    }
+
+    public let name: String
+
+    public init(_ name: String) { self.name = name }
+
+    /// Where the programs are: beside the test bundle.
+    public static var folder: String {
+        URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
+    }
+
+    /// Starts it; nothing of the caller's environment comes along but what is needed to run.
+    public func start(
+        _ arguments: [String], environment: [String: String] = [:], input: String? = nil
+    ) throws -> (process: Process, finish: () -> Result) {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: Self.folder + "/" + name)
+        process.arguments = arguments
+        var variables = ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"]
+        variables.merge(environment) { $1 }
+        process.environment = variables
+        // Files, not pipes: a program that says more than a pipe holds must not wait for its reader.
+        let folder = try TemporaryFolder()
+        let paths = [folder.file("out"), folder.file("err"), folder.file("in")]
+        for path in paths { FileManager.default.createFile(atPath: path, contents: Data((path == paths[2] ? input ?? "" : "").utf8)) }
+        process.standardOutput = FileHandle(forWritingAtPath: paths[0])
+        process.standardError = FileHandle(forWritingAtPath: paths[1])
+        process.standardInput = FileHandle(forReadingAtPath: paths[2])
+        try process.run()
+        return (
+            process,
+            {
+                process.waitUntilExit()
+                defer { withExtendedLifetime(folder) {} }
+                return Result(
+                    status: process.terminationReason == .uncaughtSignal
+                        ? 128 + process.terminationStatus : process.terminationStatus,
+                    output: Array(FileManager.default.contents(atPath: paths[0]) ?? Data()),
+                    error: String(decoding: FileManager.default.contents(atPath: paths[1]) ?? Data(), as: UTF8.self))
+            }
+        )
+    }
+
+    /// Runs it to its end.
+    @discardableResult
+    public func run(
+        _ arguments: [String], environment: [String: String] = [:], input: String? = nil
+    ) throws -> Result {
+        try start(arguments, environment: environment, input: input).finish()
+    }
+}
