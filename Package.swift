@@ -69,7 +69,8 @@ let package = Package(
         .executableTarget(
             name: "narada-project", dependencies: ["Commands"], swiftSettings: settings),
         .executableTarget(
-            name: "narada-bench", dependencies: ["Commands", "Ledger", arguments],
+            name: "narada-bench",
+            dependencies: ["Events", "JSONText", "Ledger", arguments] + sqlite,
             swiftSettings: settings),
         .target(
             name: "TestSupport", dependencies: ["JSONText", "Ledger", "Projector"], path: "Tests/TestSupport",

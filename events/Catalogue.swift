@@ -21,13 +21,12 @@ public enum EventKind: String, CaseIterable, Sendable {
     case clockBehind = "ledger.clock_behind"
     case tailDiscarded = "ledger.tail_discarded"
 
-    private static let names: [(bytes: [UInt8], kind: EventKind)] = allCases.map {
-        (Array($0.rawValue.utf8), $0)
-    }
+    private static let all = allCases.map { (name: Array($0.rawValue.utf8), kind: $0) }
 
     /// Finds a kind by its name's bytes.
     public init?(_ name: Bytes) {
-        for entry in Self.names where entry.bytes.count == name.count && name.elementsEqual(entry.bytes) {
+        for entry in Self.all
+        where entry.name.count == name.count && entry.name.withUnsafeBufferPointer(name.equals) {
             self = entry.kind
             return
         }
@@ -50,6 +49,8 @@ public enum Catalogue {
 
     private static let byKind = Dictionary(uniqueKeysWithValues: types.map { ($0.kind, $0) })
 
+    private static let evolved = types.filter { $0.version > 1 }.map(\.kind)
+
     /// The type of a kind.
     public static func type(_ kind: EventKind) -> EventType {
         guard let type = byKind[kind] else { preconditionFailure("\(kind) is not in the catalogue") }
@@ -60,13 +61,24 @@ public enum Catalogue {
     ///
     /// - Throws: ``UnreadableEvent`` for an unknown type or version.
     public static func read<R>(_ line: EventLine, _ body: (EventKind, JSONValue) throws -> R) throws -> R {
+        let (kind, upcast) = try resolve(line)
+        guard let upcast else { return try body(kind, line.data) }
+        return try upcast.withUnsafeBufferPointer { try body(kind, JSONValue($0)) }
+    }
+
+    /// Finds an event's kind, and its data in the newest version where it was written in an older one.
+    ///
+    /// - Throws: ``UnreadableEvent`` for an unknown type or version.
+    public static func resolve(_ line: EventLine) throws(UnreadableEvent) -> (kind: EventKind, upcast: [UInt8]?) {
         guard let kind = EventKind(line.type) else {
             throw UnreadableEvent(
                 seq: line.seq, description: "event \(line.seq) is of the unknown type '\(line.typeName)'",
                 isNewer: true)
         }
+        // Most types have one version; their data is as it should be without a look at the type.
+        if line.version == 1, !evolved.contains(kind) { return (kind, nil) }
         let type = type(kind)
-        if line.version == type.version { return try body(kind, line.data) }
+        if line.version == type.version { return (kind, nil) }
         guard (1..<type.version).contains(line.version) else {
             throw UnreadableEvent(
                 seq: line.seq,
@@ -74,12 +86,11 @@ public enum Catalogue {
                     + "this Narada knows \(type.version)",
                 isNewer: true)
         }
-        do {
-            let data = try upcast(line.data, through: type.upcasters[(line.version - 1)...])
-            return try data.withUnsafeBufferPointer { try body(kind, JSONValue($0)) }
-        } catch let fault as EventFault {
+        do throws(EventFault) {
+            return (kind, try upcast(line.data, through: type.upcasters[(line.version - 1)...]))
+        } catch {
             throw UnreadableEvent(
-                seq: line.seq, description: "event \(line.seq), \(kind.rawValue): \(fault)", isNewer: false)
+                seq: line.seq, description: "event \(line.seq), \(kind.rawValue): \(error)", isNewer: false)
         }
     }
 

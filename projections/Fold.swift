@@ -1,4 +1,4 @@
-import Events
+public import Events
 import GRDBSQLite
 import JSONText
 public import Ledger
@@ -16,6 +16,27 @@ public struct FoldError: Error, CustomStringConvertible {
     }
 
     public var description: String { "event \(seq) cannot be folded: \(reason)" }
+}
+
+/// An event in the newest version of its type, with what can be read from it alone.
+///
+/// Reading needs no tables, so it can run beside the folding of earlier events. The views stand as long as
+/// the line's bytes do.
+public struct ReadableEvent {
+    let line: EventLine
+    let kind: EventKind
+    let row: HistoryRow?
+    let upcast: [UInt8]?
+
+    /// Reads a line.
+    ///
+    /// - Throws: `UnreadableEvent` for a type or version that this Narada does not know.
+    public init(_ line: EventLine) throws(UnreadableEvent) {
+        self.line = line
+        (kind, upcast) = try Catalogue.resolve(line)
+        let payload = kind == .spotifyHistoryRow ? line.data["payload"] : nil
+        row = payload.map { HistoryRow($0) }
+    }
 }
 
 /// Folds events into the tables of a database, one at a time: event in, rows out, nothing else.
@@ -41,47 +62,44 @@ public final class Fold {
 
     /// Folds one event.
     ///
-    /// - Throws: `UnreadableEvent` for a type or version this Narada does not know, ``FoldError`` for data
-    ///   that does not fit what came before, ``SQLiteFailure``.
-    public func apply(_ line: EventLine) throws {
-        if firstSeq == nil { firstSeq = line.seq }
-        try Catalogue.read(line) { kind, data in
-            do {
-                try apply(kind, data, line)
-            } catch let error as PlaylistEditError {
-                throw FoldError(seq: line.seq, reason: error.description)
-            } catch let fault as EventFault {
-                throw FoldError(seq: line.seq, reason: fault.description)
-            }
+    /// - Throws: ``FoldError`` for data that does not fit what came before, ``SQLiteFailure``.
+    public func apply(_ event: ReadableEvent) throws {
+        if firstSeq == nil { firstSeq = event.line.seq }
+        do {
+            guard let upcast = event.upcast else { return try apply(event, event.line.data) }
+            try upcast.withUnsafeBufferPointer { try apply(event, JSONValue($0)) }
+        } catch let error as PlaylistEditError {
+            throw FoldError(seq: event.line.seq, reason: error.description)
+        } catch let fault as EventFault {
+            throw FoldError(seq: event.line.seq, reason: fault.description)
         }
     }
 
-    private func apply(_ kind: EventKind, _ data: JSONValue, _ line: EventLine) throws {
+    private func apply(_ event: ReadableEvent, _ data: JSONValue) throws {
+        let line = event.line
         var ordinal: Int64 = 0
-        switch kind {
+        switch event.kind {
         case .spotifyHistoryRow:
-            guard let payload = data["payload"] else { return }
-            let row = HistoryRow(payload)
+            guard let row = event.row else { return }
             let node = try row.uri.map { uri in
-                try uri.withText {
-                    try nodes.node($0, row.facts, seq: line.seq, at: line.at, ordinal: &ordinal)
-                }
+                try uri.withText { try nodes.node($0, rank: 2, in: line, ordinal: &ordinal) { row.facts } }
             }
             try listens?.historyRow(row, node: node, seq: line.seq)
         case .spotifyTrackObserved:
             guard let payload = data["payload"] else { return }
-            let facts = NodeFacts(spotifyTrack: payload)
-            _ = try nodes.node(line.stream, facts, seq: line.seq, at: line.at, ordinal: &ordinal)
+            _ = try nodes.node(line.stream, rank: 3, in: line, ordinal: &ordinal) {
+                NodeFacts(spotifyTrack: payload)
+            }
         case .spotifyPlaylistPage, .spotifyLikesPage:
             let rows = data["payload"]?["items"]?.elements ?? []
             let items = rows.map { ListedItem(pageRow: $0) }
             try ensure(items, line, &ordinal)
             playlists?.page(items, stream: line.streamName, seq: line.seq)
         case .spotifyPlaylistFetched, .spotifyLikesFetched:
-            try playlists?.fetched(kind, data, stream: line.streamName, seq: line.seq, at: line.at)
+            try playlists?.fetched(event.kind, data, stream: line.streamName, seq: line.seq, at: line.at)
         case .clockBehind, .tailDiscarded, .importFinished: break
         default:
-            guard let fact = try PlaylistFact(kind, data) else { return }
+            guard let fact = try PlaylistFact(event.kind, data) else { return }
             try ensure(fact.items, line, &ordinal)
             try playlists?.playlist(fact, stream: line.streamName, seq: line.seq, at: line.at)
         }
@@ -91,7 +109,7 @@ public final class Fold {
         for item in items {
             guard var uri = item.item.uri else { continue }
             _ = try uri.withUTF8 {
-                try nodes.node($0, item.facts, seq: line.seq, at: line.at, ordinal: &ordinal)
+                try nodes.node($0, rank: item.facts.rank, in: line, ordinal: &ordinal) { item.facts }
             }
         }
     }

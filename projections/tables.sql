@@ -126,6 +126,6 @@ CREATE TABLE listens(
     listened_at INTEGER,                -- when it began, whole seconds
     ended_at INTEGER,
     ms_played INTEGER NOT NULL,
-    channel TEXT NOT NULL,              -- spotify-history
+    channel INTEGER NOT NULL,           -- its rank: 0 the extended export
     reason TEXT                         -- null: it counts
 );

@@ -57,8 +57,8 @@ public struct EventLine {
     /// The line, its newline included.
     public let line: Bytes
     public let seq: Seq
-    /// When it was recorded.
-    public let at: Milliseconds
+    /// When it was recorded, as written.
+    public let atText: Bytes
     public let type: Bytes
     public let version: Int
     public let stream: Bytes
@@ -70,9 +70,11 @@ public struct EventLine {
     @inlinable
     public init?(_ line: Bytes) {
         var cursor = LineCursor(line)
-        guard cursor.skip("{\"seq\":"), let seq = cursor.number(), cursor.skip(",\"at\":\""),
-            let at = ISOTime.parse(cursor.quoted()), cursor.skip(",\"type\":\"")
-        else { return nil }
+        guard cursor.skip("{\"seq\":"), let seq = cursor.number(), cursor.skip(",\"at\":\"") else {
+            return nil
+        }
+        let atText = cursor.quoted()
+        guard atText.count == 24, cursor.skip(",\"type\":\"") else { return nil }
         let type = cursor.quoted()
         guard cursor.skip(",\"v\":"), let version = cursor.number(), cursor.skip(",\"stream\":\"")
         else { return nil }
@@ -87,7 +89,7 @@ public struct EventLine {
         else { return nil }
         self.line = line
         self.seq = seq
-        self.at = at
+        self.atText = atText
         self.type = type
         self.version = Int(version)
         self.stream = stream
@@ -96,6 +98,8 @@ public struct EventLine {
         data = JSONValue(line.part(cursor.at..<line.count - 2))
     }
 
+    /// When it was recorded.
+    public var at: Milliseconds { ISOTime.parse(atText) ?? 0 }
     public var typeName: String { String(decoding: type, as: UTF8.self) }
     public var streamName: String { String(decoding: stream, as: UTF8.self) }
     public var runName: String { String(decoding: run, as: UTF8.self) }

@@ -66,24 +66,14 @@ public struct Play: Hashable, Sendable {
     }
 }
 
-/// What a channel's title is matched by when one play is seen through two channels.
-///
-/// ASCII letters are folded and runs of white space become one space; everything else stays. The full
-/// Unicode folding comes with the matcher. The result is the FNV-1a hash (64 bits, sign bit cleared).
-public func titleKey(_ title: UnsafeBufferPointer<UInt8>) -> Int64 {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    var pendingSpace = false
-    var isEmpty = true
-    func mix(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-    for byte in title {
-        if byte <= 0x20 {
-            pendingSpace = !isEmpty
-            continue
+/// Where a listen is known from; the raw value is its rank, the lowest the most trusted.
+public enum Channel: Int64, Sendable {
+    case spotifyHistory
+
+    /// What people and scripts read.
+    public var name: String {
+        switch self {
+        case .spotifyHistory: "spotify-history"
         }
-        if pendingSpace { mix(0x20) }
-        pendingSpace = false
-        isEmpty = false
-        mix((0x41...0x5A).contains(byte) ? byte | 0x20 : byte)
     }
-    return Int64(bitPattern: hash & 0x7FFF_FFFF_FFFF_FFFF)
 }

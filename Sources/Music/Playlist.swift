@@ -115,17 +115,17 @@ public struct PlaylistRows: Sendable {
     ///
     /// - Parameters:
     ///   - seq: The event's seq: new rows get `seq * 65536 + ordinal` as their id.
-    ///   - ordinal: How many rows the event brought in already.
     ///   - atMS: When the event was recorded.
     /// - Throws: ``PlaylistEditError`` if a position is outside the list; nothing is changed then.
     public mutating func apply(
-        _ edit: PlaylistEdit, seq: Int64, atMS: Int64, ordinal: Int64 = 0
+        _ edit: PlaylistEdit, seq: Int64, atMS: Int64
     ) throws(PlaylistEditError) -> RowChanges {
+        if let changes = try applyInPlace(edit, seq: seq, atMS: atMS) { return changes }
         let list = try arrangement(edit)
         let stay = Self.longestIncreasing(list.map { $0.old ?? -1 })
         var result: [PlaylistRow] = []
         result.reserveCapacity(list.count)
-        var next = ordinal
+        var next: Int64 = 0
         for entry in list {
             if let old = entry.old {
                 result.append(rows[old])
@@ -153,6 +153,38 @@ public struct PlaylistRows: Sendable {
             }
         }
         rows = result
+        return changes
+    }
+
+    /// Adds rows between two that stay, or removes some, without looking at all the others.
+    ///
+    /// - Returns: Nil for other edits, for the first rows of all and where the gap is used up.
+    private mutating func applyInPlace(
+        _ edit: PlaylistEdit, seq: Int64, atMS: Int64
+    ) throws(PlaylistEditError) -> RowChanges? {
+        var changes = RowChanges()
+        switch edit {
+        case .add(let items, let at):
+            let index = (at ?? rows.count + 1) - 1
+            guard !rows.isEmpty, !items.isEmpty, (0...rows.count).contains(index) else { return nil }
+            let lower = index > 0 ? rows[index - 1].sortKey : nil
+            let upper = index < rows.count ? rows[index].sortKey : nil
+            guard let keys = SortKey.between(lower, upper, count: items.count) else { return nil }
+            for (ordinal, (item, key)) in zip(items, keys).enumerated() {
+                changes.inserted.append(
+                    PlaylistRow(
+                        id: seq << 16 | Int64(ordinal), uri: item.uri, sortKey: key,
+                        addedAtMS: item.addedAtMS ?? atMS, createdAtMS: atMS, updatedAtMS: atMS))
+            }
+            rows.insert(contentsOf: changes.inserted, at: index)
+        case .remove(let positions):
+            guard positions.count < rows.count, positions.allSatisfy((1...rows.count).contains),
+                zip(positions, positions.dropFirst()).allSatisfy(<)
+            else { return nil }
+            changes.removed = positions.map { rows[$0 - 1] }
+            for position in positions.reversed() { rows.remove(at: position - 1) }
+        case .move, .set: return nil
+        }
         return changes
     }
 

@@ -1,13 +1,34 @@
 private import Foundation
-import Ledger
+internal import Ledger
+internal import Projections
 
-/// Reads, decompresses and hashes the log on a thread of its own, a few batches ahead of who folds them.
+/// A batch with its events read.
+struct ReadBatch {
+    let batch: Batch
+    let events: [ReadableEvent]
+
+    /// Reads the lines of a batch.
+    ///
+    /// - Throws: `UnreadableEvent`, or `FoldError` for a line that is none of this format.
+    init(_ batch: Batch) throws {
+        self.batch = batch
+        events = try (0..<batch.count).map { index in
+            let seq = batch.firstSeq + Seq(index)
+            guard let line = EventLine(batch[index]), line.seq == seq else {
+                throw FoldError(seq: seq, reason: "it is not a line of this format")
+            }
+            return try ReadableEvent(line)
+        }
+    }
+}
+
+/// Reads, decompresses, hashes and scans the log on a thread of its own, a few batches ahead of who folds them.
 final class BatchPipe: @unchecked Sendable {
     // Everything mutable is guarded by `condition`; the cursor belongs to the reading thread until the end.
     private let condition = NSCondition()
     private let depth = 6
-    private var waiting: [Batch] = []
-    private var failure: LedgerError?
+    private var waiting: [ReadBatch] = []
+    private var failure: (any Error)?
     private var isDone = false
     private var isCancelled = false
     private(set) var busySeconds = 0.0
@@ -22,11 +43,11 @@ final class BatchPipe: @unchecked Sendable {
 
     private func read() {
         let clock = ContinuousClock()
-        var outcome: LedgerError?
-        do throws(LedgerError) {
+        var outcome: (any Error)?
+        do {
             while true {
                 let start = clock.now
-                let batch = try cursor.next()
+                let batch = try cursor.next().map(ReadBatch.init)
                 busySeconds += (clock.now - start).seconds
                 guard let batch, put(batch) else { break }
             }
@@ -40,7 +61,7 @@ final class BatchPipe: @unchecked Sendable {
         }
     }
 
-    private func put(_ batch: Batch) -> Bool {
+    private func put(_ batch: ReadBatch) -> Bool {
         condition.withLock {
             while waiting.count >= depth, !isCancelled { condition.wait() }
             waiting.append(batch)
@@ -50,7 +71,7 @@ final class BatchPipe: @unchecked Sendable {
     }
 
     /// The next batch; nil at the end.
-    func next() throws -> Batch? {
+    func next() throws -> ReadBatch? {
         try condition.withLock {
             while waiting.isEmpty, !isDone { condition.wait() }
             if let failure, waiting.isEmpty { throw failure }

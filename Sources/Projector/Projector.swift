@@ -123,7 +123,7 @@ public struct Projector: Sendable {
                         for event in events {
                             seq += 1
                             try event.line(seq: seq, at: time, run: "").withUnsafeBufferPointer {
-                                if let line = EventLine($0) { try fold.apply(line) }
+                                if let line = EventLine($0) { try fold.apply(ReadableEvent(line)) }
                             }
                         }
                         try fold.finish(all: false)
@@ -182,7 +182,7 @@ public struct Projector: Sendable {
                     var offset = 0
                     var reached = state.checkpoint
                     while let lines = batch {
-                        try apply(lines, fold)
+                        for event in try ReadBatch(lines).events { try fold.apply(event) }
                         report.events += lines.count
                         reached = lines.checkpoint
                         offset = lines.offset
@@ -200,15 +200,6 @@ public struct Projector: Sendable {
         report.notice = cursor.notice
         report.seconds = (clock.now - start).seconds
         return report
-    }
-
-    private func apply(_ batch: Batch, _ fold: Fold) throws {
-        for index in 0..<batch.count {
-            guard let line = EventLine(batch[index]), line.seq == batch.firstSeq + Seq(index) else {
-                throw FoldError(seq: batch.firstSeq + Seq(index), reason: "it is not a line of this format")
-            }
-            try fold.apply(line)
-        }
     }
 
     private static func write(_ checkpoint: Checkpoint, hint: Int, _ db: Database) throws {
@@ -257,7 +248,7 @@ public struct Projector: Sendable {
                 try queue.inDatabase { db in
                     for pragma in [
                         "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE",
-                        "cache_size = -32768", "threads = 2",
+                        "cache_size = -32768",
                     ] {
                         try db.execute(sql: "PRAGMA " + pragma)
                     }
@@ -303,11 +294,11 @@ public struct Projector: Sendable {
         var offset = 0
         var events = 0
         let folding = try timed {
-            while let batch = try pipe.next() {
-                try apply(batch, fold)
-                events += batch.count
-                reached = batch.checkpoint
-                offset = batch.offset
+            while let next = try pipe.next() {
+                for event in next.events { try fold.apply(event) }
+                events += next.events.count
+                reached = next.batch.checkpoint
+                offset = next.batch.offset
                 progress?(reached.seq)
             }
         }
@@ -317,8 +308,10 @@ public struct Projector: Sendable {
         report.events = events
         report.to = reached.seq
         report.notice = pipe.cursor.notice
-        report.stages.append(("read+decompress+chain (beside)", pipe.busySeconds))
-        report.stages.append(("scan+fold+insert", folding))
+        report.stages.append(("read+decompress+chain+scan (beside)", pipe.busySeconds))
+        report.stages.append(("fold+insert", folding))
+        // Sorted runs that fit the processor's cache are a third faster than one large run.
+        try db.execute(sql: "PRAGMA cache_size = -8192")
         report.stages.append(("indexes", try timed { try db.execute(sql: Schema.indexes) }))
         report.stages.append(("listens", try timed { try fold.finish(all: true) }))
         try db.execute(sql: Schema.views)

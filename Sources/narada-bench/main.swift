@@ -1,1 +1,9 @@
-print(1)
+import ArgumentParser
+
+/// What `tools/bench` measures with; not installed.
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "narada-bench", subcommands: [Generate.self, DurableAppend.self])
+}
+
+Bench.main()

@@ -31,7 +31,7 @@ public struct Program: Sendable {
         // Files, not pipes: a program that says more than a pipe holds must not wait for its reader.
         let folder = try TemporaryFolder()
         let paths = [folder.file("out"), folder.file("err"), folder.file("in")]
-        for path in paths { FileManager.default.createFile(atPath: path, contents: Data((path == paths[2] ? input ?? "" : "").utf8)) }
+        for path in paths { try Data((path == paths[2] ? input ?? "" : "").utf8).write(to: URL(fileURLWithPath: path)) }
         process.standardOutput = FileHandle(forWritingAtPath: paths[0])
         process.standardError = FileHandle(forWritingAtPath: paths[1])
         process.standardInput = FileHandle(forReadingAtPath: paths[2])

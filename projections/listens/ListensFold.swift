@@ -20,7 +20,7 @@ final class ListensFold {
         insert.bind(4, row.play.startedAtMS)
         insert.bind(5, row.play.endedAtMS)
         insert.bind(6, row.play.playedMS)
-        insert.bind(7, "spotify-history")
+        insert.bind(7, Channel.spotifyHistory.rawValue)
         insert.bind(8, row.play.reason?.rawValue)
         try insert.run()
     }

@@ -74,6 +74,7 @@ final class PlaylistsFold {
             throw PlaylistEditError(description: "there is no playlist \(stream) at this point")
         }
         if case .linked(let uri) = fact { try link(state, to: uri, seq: seq) }
+        states[stream] = nil  // The one reference is changed in place; a second would copy every row.
         let changes = try state.apply(fact, seq: seq, at: at)
         if case .unlinked(let uri) = fact {
             owners[uri] = nil

@@ -69,30 +69,33 @@ final class Nodes {
 
     /// Finds a node by its URI, makes it if it is new, and takes over better names.
     ///
-    /// - Parameter ordinal: How many nodes the event brought in so far; counted up for a new one.
+    /// - Parameters:
+    ///   - rank: How good a source the event is for names.
+    ///   - ordinal: How many nodes the event brought in so far; counted up for a new one.
+    ///   - facts: What it tells; asked for only when it is needed.
     func node(
-        _ uri: Bytes, _ facts: NodeFacts, seq: Seq, at: Milliseconds, ordinal: inout Int64
+        _ uri: Bytes, rank: Int64, in line: EventLine, ordinal: inout Int64, facts: () -> NodeFacts
     ) throws -> Node {
         let name = String(decoding: uri, as: UTF8.self)
         guard var node = try known[name] ?? load(name) else {
-            let id = seq << 16 | ordinal
+            let id = line.seq << 16 | ordinal
             ordinal += 1
-            let node = Node(id: id, trackID: id, rank: facts.rank)
-            try insert(node, name, uri, facts, at)
+            let node = Node(id: id, trackID: id, rank: rank)
+            try insert(node, name, uri, facts(), line.at)
             known[name] = node
             return node
         }
-        guard facts.rank > node.rank || (facts.rank == 3 && node.rank == 3), models.contains(.tracks) else {
+        guard rank > node.rank || (rank == 3 && node.rank == 3), models.contains(.tracks) else {
             return node
         }
-        if facts.rank > node.rank {
-            node.rank = facts.rank
+        if rank > node.rank {
+            node.rank = rank
             known[name] = node
             updateNode.bind(1, node.id)
-            updateNode.bind(2, node.rank)
+            updateNode.bind(2, rank)
             try updateNode.run()
         }
-        try write(facts, uri, to: updateTrack, id: node.trackID, at)
+        try write(facts(), uri, to: updateTrack, id: node.trackID, line.at)
         return node
     }
 

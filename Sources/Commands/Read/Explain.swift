@@ -162,7 +162,7 @@ struct ExplainCommand: ParsableCommand {
                     rows.map { row in
                         [
                             "seq": .integer(row[0]), "listened_at": JSON((row[1] as Int64?).map { ISOTime.text($0) }),
-                            "ms_played": .integer(row[2]), "reason": JSON(row[3] as String?), "channel": .text(row[4]),
+                            "ms_played": .integer(row[2]), "reason": JSON(row[3] as String?), "channel": JSON(Channel(rawValue: row[4])?.name),
                         ]
                     }),
             ])

@@ -190,7 +190,7 @@ struct ListensCommand: ParsableCommand {
                             "listened_at": JSON((row[0] as Milliseconds?).map { ISOTime.text($0) }),
                             "title": JSON(row[1] as String?),
                             "artists": .array(artistNames(row[2]).map { .text($0) }), "uri": JSON(row[3] as String?),
-                            "ms_played": JSON(row[4] as Int), "channels": [.text(row[5])],
+                            "ms_played": JSON(row[4] as Int), "channels": [JSON(Channel(rawValue: row[5])?.name)],
                             "reason": JSON(row[6] as String?), "seq": .integer(row[7]),
                         ]
                     }))
