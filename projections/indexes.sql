@@ -10,5 +10,5 @@ CREATE UNIQUE INDEX playlist_mappings_playlist ON playlist_mappings(playlist_id,
 CREATE INDEX playlist_mappings_connector ON playlist_mappings(connector_name, connector_id);
 CREATE INDEX playlist_tracks_order ON playlist_tracks(playlist_id, sort_key);
 CREATE UNIQUE INDEX likes_node ON likes(service, node_id);
-CREATE INDEX listens_track ON listens(track_id, ended_at);
+CREATE INDEX listens_track ON listens(track_id, ended_at, reason, listened_at);
 CREATE INDEX listens_time ON listens(listened_at);

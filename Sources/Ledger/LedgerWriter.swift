@@ -116,6 +116,7 @@ public final class LedgerWriter {
 
     /// Opens the log the first time, later takes in what others appended; recovers a torn tail.
     func open() throws(LedgerError) -> CommitWalk {
+        if let walk, try isUnchanged(walk) { return walk }
         let known = try (ledger.head()).map { [$0] } ?? []
         headSeq = known.first?.checkpoint.seq ?? 0
         let everyone = witnesses + known
@@ -145,6 +146,14 @@ public final class LedgerWriter {
         return walk
     }
     private var pending: NewEvent?
+
+    /// Whether nobody wrote since this writer's last look: the same active segment, as long as it was.
+    private func isUnchanged(_ walk: CommitWalk) throws(LedgerError) -> Bool {
+        guard let file, try file.size() == walk.offset else { return false }
+        let names = try ledger.disk.list(ledger.directory)
+        return names.last { $0.hasSuffix(".lz4") } == walk.segment.map { lastComponent($0.path) }
+            && !names.contains("SUSPECT")
+    }
     private var suspectPath: String { ledger.directory + "/SUSPECT" }
 
     /// Walks to the end; headers only in finished segments, everything in the active one.
@@ -321,6 +330,8 @@ public final class LedgerWriter {
     /// Begins a new segment behind the last commit; the walk goes over to it.
     func rotate(_ walk: CommitWalk) throws(LedgerError) {
         let first = walk.position.seq + 1
+        // An empty active segment is as good as a new one, and another writer may hold it open.
+        if walk.segment?.firstSeq == first, !walk.isSealed { return }
         let header = Header(segmentAt: first, timeMS: walk.timeMS, chain: walk.position.chain)
         let path = ledger.directory + "/" + SegmentFile.name(first)
         try ledger.disk.replace(path, with: Format.emptyFrame + header.encoded)
