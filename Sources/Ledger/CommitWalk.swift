@@ -44,13 +44,17 @@ final class CommitWalk {
         try enter(segment, chain: position.chain)
     }
 
-    /// Tries a remembered place; false, and nothing changed, unless a commit or the end is there.
-    func jump(to place: Int, _ checkpoint: Checkpoint) throws(LedgerError) -> Bool {
+    /// Tries a remembered place; false, and nothing changed, unless the right commit begins there.
+    ///
+    /// - Parameter isEnd: Whether the log is known to end at the checkpoint; else the end of the file
+    ///   confirms nothing.
+    func jump(to place: Int, _ checkpoint: Checkpoint, isEnd: Bool) throws(LedgerError) -> Bool {
         guard let reader, let segment, checkpoint.seq >= segment.firstSeq, place > Format.firstCommit
         else { return false }
+        let size = try reader.file.size()
         switch try reader.step(at: place, expecting: checkpoint.seq + 1, framed: false) {
         case .broken: return false
-        case .end where try reader.file.size() != place: return false
+        case .end where !isEnd || size != place: return false
         case .end, .commit:
             offset = place
             position = checkpoint

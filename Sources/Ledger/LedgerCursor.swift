@@ -93,7 +93,7 @@ public final class LedgerCursor {
         }
         self.witnesses = known
         walk = try CommitWalk(ledger, from: self.after + 1)
-        if let start, let hint { _ = try walk.jump(to: hint, start) }
+        if let start, let hint { _ = try walk.jump(to: hint, start, isEnd: head?.checkpoint == start) }
         try walk.confront(known, atEnd: false)
     }
 

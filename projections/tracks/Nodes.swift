@@ -51,7 +51,7 @@ final class Nodes {
         insertMapping = try Statement(
             database,
             """
-            INSERT INTO track_mappings(id, track_id, connector_name, connector_id, match_method,
+            INSERT OR IGNORE INTO track_mappings(id, track_id, connector_name, connector_id, match_method,
                 confidence, last_verified) VALUES (?, ?, 'spotify', ?, 'direct', 100, ?)
             """)
         updateNode = try Statement(database, "UPDATE nodes SET rank = ?2 WHERE id = ?1")
@@ -85,6 +85,8 @@ final class Nodes {
             known[name] = node
             return node
         }
+        // Folded without its tracks, a mapping comes from the event that brought in its node.
+        if !models.contains(.tracks), node.id >> 16 == line.seq { try map(node, name, line.at) }
         guard rank > node.rank || (rank == 3 && node.rank == 3), models.contains(.tracks) else {
             return node
         }
@@ -124,6 +126,10 @@ final class Nodes {
             insertTrack.bind(10, spotifyID(name))
             try write(facts, uri, to: insertTrack, id: node.trackID, at)
         }
+        try map(node, name, at)
+    }
+
+    private func map(_ node: Node, _ name: String, _ at: Milliseconds) throws {
         guard models.contains(.mappings), let id = spotifyID(name) else { return }
         insertMapping.bind(1, node.id)
         insertMapping.bind(2, node.trackID)
