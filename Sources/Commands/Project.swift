@@ -92,7 +92,10 @@ public struct NaradaProject: ParsableCommand {
         let what = report.rebuilt.isEmpty ? "caught up" : "rebuilt \(report.rebuilt.map(\.rawValue).joined(separator: ", "))"
         Output.line("\(what): \(report.events) events, now at \(report.to), \(seconds(report.seconds)) s")
         if globals.verbose {
-            for stage in report.stages { Output.note("  \(stage.name): \(seconds(stage.seconds)) s") }
+            for stage in report.stages {
+                let what = stage.name == "read" ? "read, decompress, chain, scan (beside fold)" : stage.name
+                Output.note("  \(what): \(seconds(stage.seconds)) s")
+            }
         }
     }
 

@@ -141,12 +141,27 @@ final class CommitWalk {
     func damage(_ what: String, through last: Seq? = nil) -> LedgerError {
         let file = (segment?.path).map(lastComponent) ?? "?"
         let seq = position.seq + 1
-        let range = last.map { "events \(seq) to \($0)" } ?? "events from \(seq) on"
+        let range = last.map { $0 > seq ? "events \(seq) to \($0)" : "event \(seq)" } ?? "events from \(seq) on"
+        let streams = taintedStreams()
         return LedgerError(
-            .damaged, "\(what) in segment \(file) at byte \(offset): \(range) cannot be trusted, "
-                + "1 to \(position.seq) are sound",
+            .damaged, "\(what) in segment \(file) at byte \(offset): \(range) cannot be trusted"
+                + (streams.isEmpty ? "" : " (on \(streams.joined(separator: ", ")))")
+                + (position.seq > 0 ? ", 1 to \(position.seq) are sound" : ""),
             remedy: "bring the segment back from a copy, or give up what is behind it with "
                 + "`narada-cmd repair --discard-from \(seq)`.")
+    }
+
+    /// What the damaged commit was about, as far as its remains tell.
+    private func taintedStreams() -> [String] {
+        guard let tail = try? reader?.file.bytes(from: offset + Format.headerSize, count: 1 << 20) else { return [] }
+        let lines = tail.withUnsafeBytes { FrameDecoder().salvage($0, limit: 1 << 20) }
+        var streams: [String] = []
+        for line in lines.split(separator: 0x0A) {
+            let name = Array(line + [0x0A]).withUnsafeBufferPointer { EventLine($0)?.streamName }
+            if let name, StreamName(name) != nil, !streams.contains(name) { streams.append(name) }
+            if streams.count == 8 { return streams + ["…"] }
+        }
+        return streams
     }
 
     private func gap(after seq: Seq, before later: SegmentFile) -> LedgerError {

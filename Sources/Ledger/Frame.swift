@@ -32,6 +32,27 @@ final class FrameDecoder {
 
     deinit { LZ4F_freeDecompressionContext(context) }
 
+    /// Decompresses as much of a damaged frame as gives way; nothing of it may be believed.
+    func salvage(_ frame: UnsafeRawBufferPointer, limit: Int) -> [UInt8] {
+        LZ4F_resetDecompressionContext(context)
+        var output = [UInt8](repeating: 0, count: limit)
+        var consumed = 0
+        var produced = 0
+        while consumed < frame.count, produced < limit {
+            var source = frame.count - consumed
+            var target = limit - produced
+            let hint = output.withUnsafeMutableBytes { place in
+                LZ4F_decompress(
+                    context, place.baseAddress.map { $0 + produced }, &target,
+                    frame.baseAddress.map { $0 + consumed }, &source, nil)
+            }
+            produced += target
+            consumed += source
+            if LZ4F_isError(hint) != 0 || hint == 0 || (source == 0 && target == 0) { break }
+        }
+        return Array(output.prefix(produced))
+    }
+
     /// Decompresses one frame into a place that is just large enough.
     ///
     /// - Returns: False if the frame is not whole and sound, or does not give just this many bytes.

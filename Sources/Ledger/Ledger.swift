@@ -121,6 +121,11 @@ public struct Ledger: Sendable {
         try disk.replace(directory + "/HEAD", with: Array(text.utf8))
     }
 
+    /// Left by a writer whose sync failed, for the next one.
+    var suspectPath: String { directory + "/SUSPECT" }
+
+    func hasFailedSync() throws(LedgerError) -> Bool { try disk.contents(of: suspectPath) != nil }
+
     /// The file that writers and readers put their `flock` on.
     func lockFile(creating: Bool) throws(LedgerError) -> (any DiskFile)? {
         try disk.open(directory + "/LOCK", writing: creating, creating: creating)

@@ -83,8 +83,8 @@ public final class LedgerCursor {
         self.chained = chained
         // HEAD is read before the segments: it can then never be ahead of what they show.
         let head = try ledger.head()
-        var known = witnesses
-        if let head { known.append(head) }
+        // HEAD speaks first: a read model is to blame only when it alone is ahead.
+        var known = (head.map { [$0] } ?? []) + witnesses
         if let start {
             known.append(
                 Witness(
@@ -166,8 +166,9 @@ public final class LedgerCursor {
     private func end(_ step: SegmentReader.Step) throws(LedgerError) {
         finished = true
         guard case .broken = step else { return try walk.confront(witnesses, atEnd: true) }
-        guard let lock = try ledger.lockFile(creating: false), try lock.lock(exclusive: false) else { return }
-        defer { lock.unlock() }
+        let lock = try ledger.lockFile(creating: false)
+        if let lock, try !lock.lock(exclusive: false) { return }
+        defer { lock?.unlock() }
         // No writer lives now; what was being written when we looked may have become whole.
         guard case .broken = try walk.next(framed: true), let reader = walk.reader else {
             finished = false
@@ -176,6 +177,8 @@ public final class LedgerCursor {
         }
         let tail = try reader.tail(from: walk.offset)
         switch Recovery.judge(tail, at: walk.offset, expecting: walk.position.seq + 1, witnesses: witnesses) {
+        case .refuse("R6", _, _) where try ledger.hasFailedSync():
+            notice = "the log ends in \(tail.count) bytes that could not be made durable; the next writer sets them aside"
         case .torn(let rule):
             notice =
                 "the log ends in \(tail.count) bytes of a commit that was never finished (\(rule)); "

@@ -119,7 +119,7 @@ public final class LedgerWriter {
         if let walk, try isUnchanged(walk) { return walk }
         let known = try (ledger.head()).map { [$0] } ?? []
         headSeq = known.first?.checkpoint.seq ?? 0
-        let everyone = witnesses + known
+        let everyone = known + witnesses
         let walk: CommitWalk
         if let old = self.walk {
             walk = old
@@ -127,7 +127,7 @@ public final class LedgerWriter {
             walk = try CommitWalk(ledger)
             try clearTemporaries()
         }
-        let suspect = try ledger.disk.contents(of: suspectPath) != nil
+        let suspect = try ledger.hasFailedSync()
         let first = self.walk == nil
         var step = try pass(walk, witnesses: first ? everyone : known, suspect: suspect)
         if case .broken = step {
@@ -136,7 +136,7 @@ public final class LedgerWriter {
         }
         try walk.confront(first ? everyone : known, atEnd: true)
         if walk.segment == nil || walk.isSealed || suspect { try rotate(walk) }
-        if suspect { try ledger.disk.remove(suspectPath) }
+        if suspect { try ledger.disk.remove(ledger.suspectPath) }
         try takeFile(walk)
         self.walk = walk
         if let event = pending {
@@ -154,7 +154,6 @@ public final class LedgerWriter {
         return names.last { $0.hasSuffix(".lz4") } == walk.segment.map { lastComponent($0.path) }
             && !names.contains("SUSPECT")
     }
-    private var suspectPath: String { ledger.directory + "/SUSPECT" }
 
     /// Walks to the end; headers only in finished segments, everything in the active one.
     private func pass(
@@ -315,7 +314,7 @@ public final class LedgerWriter {
         } catch {
             // After a failed sync the cache may show what the disk does not have: another try would lie.
             failed = true
-            try? ledger.disk.replace(suspectPath, with: Array((walk.segment?.path ?? "").utf8))
+            try? ledger.disk.replace(ledger.suspectPath, with: Array((walk.segment?.path ?? "").utf8))
             throw error
         }
     }

@@ -149,6 +149,15 @@ public struct Projector: Sendable {
     /// How far the live database has come; nil if there is none that can be read.
     public func checkpoint() -> Checkpoint? { liveState()?.checkpoint }
 
+    /// Deletes the live database if it stands behind an event, before the log is cut there.
+    public func forget(after seq: Seq) throws {
+        try lockedOut {
+            guard let state = liveState(), state.checkpoint.seq <= seq else {
+                return removeDatabase(home.databasePath)
+            }
+        }
+    }
+
     // MARK: The live database
 
     struct LiveState {
@@ -308,8 +317,8 @@ public struct Projector: Sendable {
         report.events = events
         report.to = reached.seq
         report.notice = pipe.cursor.notice
-        report.stages.append(("read+decompress+chain+scan (beside)", pipe.busySeconds))
-        report.stages.append(("fold+insert", folding))
+        report.stages.append(("read", pipe.busySeconds))
+        report.stages.append(("fold", folding))
         // Sorted runs that fit the processor's cache are a third faster than one large run.
         try db.execute(sql: "PRAGMA cache_size = -8192")
         report.stages.append(("indexes", try timed { try db.execute(sql: Schema.indexes) }))

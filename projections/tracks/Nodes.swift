@@ -58,8 +58,9 @@ final class Nodes {
         updateTrack = try Statement(
             database,
             """
-            UPDATE tracks SET updated_at = ?3, title = ?4, artists = ?5, album = ?6, duration_ms = ?7,
-                release_date = ?8, isrc = ?9 WHERE id = ?1
+            UPDATE tracks SET updated_at = ?3, title = ifnull(?4, title), artists = ifnull(?5, artists),
+                album = ifnull(?6, album), duration_ms = ifnull(?7, duration_ms),
+                release_date = ifnull(?8, release_date), isrc = ifnull(?9, isrc) WHERE id = ?1
             """)
         guard fresh else { return }
         try Statement(database, "SELECT id, track_id, rank, uri FROM nodes").each { row in

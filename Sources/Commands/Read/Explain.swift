@@ -51,16 +51,17 @@ struct ExplainCommand: ParsableCommand {
                 return rows.isEmpty ? nil : (table, rows)
             }
         }
-        let verdict = verdict(line)
+        let isDuplicate = made.first { $0.0 == "listens" }?.1.first?["reason"] == Play.Reason.nearDuplicate.rawValue
+        let verdict = verdict(line, isDuplicate: isDuplicate)
         guard !globals.json else {
             return Output.json([
-                "event": .raw(Array(line.line.dropLast())), "verdict": JSON(verdict ?? duplicate(made)),
+                "event": .raw(Array(line.line.dropLast())), "verdict": JSON(verdict),
                 "rows": .object(made.map { ($0.0, .array($0.1.map(Self.json))) }),
             ])
         }
         Output.line("event \(seq), \(line.typeName) version \(line.version), on \(line.streamName)")
         Output.line("recorded \(ISOTime.text(line.at)) by run \(line.runName)")
-        if let verdict = duplicate(made) ?? verdict { Output.line(verdict) }
+        if let verdict { Output.line(Output.safe(verdict)) }
         Output.line(Output.safe("data " + String(decoding: line.data.bytes, as: UTF8.self)))
         for (table, rows) in made {
             for row in rows { Output.line(Output.safe("made \(table) " + Self.json(row).text)) }
@@ -79,21 +80,15 @@ struct ExplainCommand: ParsableCommand {
     }
 
     /// Why a row of a history counts or not.
-    private func verdict(_ line: EventLine) -> String? {
+    private func verdict(_ line: EventLine, isDuplicate: Bool) -> String? {
         guard EventKind(line.type) == .spotifyHistoryRow, let payload = line.data["payload"] else { return nil }
         let play = HistoryRow(payload).play
         let place = "row \(line.data["row"]?.integer ?? 0) of \(line.data["file"]?.text ?? "?")"
         let facts =
             "\(play.playedMS) ms played, ended \(play.endedAtMS.map { ISOTime.text($0, fraction: false) } ?? "at no possible time"), "
             + "reason_end \(payload["reason_end"]?.text ?? "unknown"), \(play.isSkipped ? "skipped" : "not skipped")"
-        guard let reason = play.reason else { return "\(place) is a listen: \(facts)" }
+        guard let reason = play.reason ?? (isDuplicate ? .nearDuplicate : nil) else { return "\(place) is a listen: \(facts)" }
         return "\(place) does not count, \(reason.rawValue): \(Self.meaning[reason] ?? ""); \(facts)"
-    }
-
-    private func duplicate(_ made: [(String, [Row])]) -> String? {
-        let reason = made.first { $0.0 == "listens" }?.1.first?["reason"] as String?
-        guard reason == Play.Reason.nearDuplicate.rawValue else { return nil }
-        return "does not count, near_duplicate: \(Self.meaning[.nearDuplicate] ?? "")"
     }
 
     private static let meaning: [Play.Reason: String] = [

@@ -236,7 +236,7 @@ struct ExportPlaylist: ParsableCommand {
         for row in view.rows {
             let known = row.uri.flatMap { view.names[$0] }
             let seconds = row.uri.flatMap { durations[$0] }.map { $0 / 1000 } ?? -1
-            let title = plain(known?.title ?? row.uri ?? "(not available)")
+            let title = plain(known?.title ?? "")
             let artists = known.map { plain($0.artists.joined(separator: ", ")) } ?? ""
             lines.append("#EXTINF:\(seconds),\(artists.isEmpty ? "" : artists + " - ")\(title)")
             lines.append(row.uri ?? M3U8.unavailable)

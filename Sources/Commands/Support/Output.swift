@@ -34,11 +34,13 @@ enum Output {
     ///
     /// - Parameter right: Columns that are aligned to the right.
     static func table(_ headings: [String], _ rows: [[String]], right: Set<Int> = []) {
-        let cells = ([headings] + rows).map { $0.map(safe) }
-        let widths = headings.indices.map { column in cells.map { min(width($0[column]), 60) }.max() ?? 0 }
+        let hasHeadings = headings.contains { !$0.isEmpty }
+        let cells = ((hasHeadings ? [headings] : []) + rows).map { $0.map(safe) }
+        let limit = isatty(1) == 1 ? 60 : Int.max
+        let widths = headings.indices.map { column in cells.map { min(width($0[column]), limit) }.max() ?? 0 }
         for row in cells {
             let line = row.enumerated().map { column, cell -> String in
-                let cut = width(cell) > 60 ? shortened(cell, to: 60) : cell
+                let cut = width(cell) > limit ? shortened(cell, to: limit) : cell
                 let space = String(repeating: " ", count: max(0, widths[column] - width(cut)))
                 return right.contains(column) ? space + cut : cut + space
             }.joined(separator: "  ")
@@ -75,6 +77,9 @@ enum Output {
         }
         return result + "…"
     }
+
+    /// A number with its noun: `1 row`, `2 rows`.
+    static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
     /// Whole minutes and seconds.
     static func duration(_ milliseconds: Int64) -> String {

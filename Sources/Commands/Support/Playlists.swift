@@ -57,7 +57,7 @@ extension FoundPlaylist {
                 """, [reference, seq])
         }
         if found.isEmpty { found = try fetch("p.name = ? AND p.is_deleted = 0", [reference]) }
-        if found.isEmpty, seq != nil { found = try fetch("p.name = ?", [reference]) }
+        if found.isEmpty { found = try fetch("p.name = ?", [reference]) }
         guard let first = found.first else { throw try unknown(reference, db) }
         guard found.count == 1 else {
             throw NaradaError.notFound(

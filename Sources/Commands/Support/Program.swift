@@ -22,6 +22,7 @@ struct GlobalOptions: ParsableArguments {
 public func run(_ root: any ParsableCommand.Type, _ arguments: [String] = Array(CommandLine.arguments.dropFirst())) -> Never {
     // An interrupt is an end like any other; a commit that is under way is finished first.
     signal(SIGINT) { _ in _exit(ExitStatus.interrupted.rawValue) }
+    umask(0o077)  // A life is nobody else's to read.
     let arguments = globalsLast(arguments)
     let isJSON = arguments.prefix { $0 != "--" }.contains("--json")
     do {
@@ -37,7 +38,7 @@ public func run(_ root: any ParsableCommand.Type, _ arguments: [String] = Array(
             root.exitCode(for: error) == .validationFailure
             ? NaradaError.usage(
                 root.message(for: error).replacing("\n", with: " "),
-                hint: "`\(root._commandName) --help` shows how.") : NaradaError(error)
+                hint: "`\(commandPath(root, arguments)) --help` shows how.") : NaradaError(error)
         report(shown, isJSON: isJSON)
         exit(shown.status.rawValue)
     }
@@ -68,6 +69,18 @@ private func globalsLast(_ arguments: [String]) -> [String] {
     }
     let split = rest.firstIndex(of: "--") ?? rest.endIndex
     return rest[..<split] + globals + rest[split...]
+}
+
+/// The command that the arguments name, as it is typed.
+private func commandPath(_ root: any ParsableCommand.Type, _ arguments: [String]) -> String {
+    var command = root
+    var path = root._commandName
+    for argument in arguments {
+        guard let next = command.configuration.subcommands.first(where: { $0._commandName == argument }) else { break }
+        command = next
+        path += " " + argument
+    }
+    return path
 }
 
 /// Says which command may have been meant, where a name is none.

@@ -184,7 +184,8 @@ final class Session {
         } else if !globals.quiet {
             Output.line(Output.safe(text))
             if let first = appended.first?.lowerBound, let last = appended.last?.upperBound {
-                Output.note("\(appended.reduce(0) { $0 + $1.count }) events appended (\(first)–\(last))")
+                let count = Output.count(appended.reduce(0) { $0 + $1.count }, "event")
+                Output.note("\(count) appended, \(first == last ? "\(first)" : "\(first) to \(last)")")
             }
         }
         try sealFinished()

@@ -248,9 +248,15 @@ private func edit(
         return dryRun ? [] : [NewEvent(kind, on: try this.stream, data)]
     }
     let name = found?.name ?? playlist
+    let done = [
+        "add": "added to", "remove": "removed from", "move": "moved rows of", "rename": "renamed",
+        "describe": "described", "delete": "deleted", "link": "linked", "unlink": "unlinked",
+    ]
     try session.answer(
         [("playlist", JSON(found?.uri))],
-        text: dryRun ? "would \(verb) '\(name)'" : wouldChange ? "\(verb): '\(name)'" : "'\(name)' is like that already")
+        text: dryRun
+            ? "would \(verb) '\(name)'"
+            : wouldChange ? "\(done[verb] ?? verb) '\(name)'" : "'\(name)' is like that already")
 }
 
 private func link(_ options: WriteOptions, _ playlist: String, _ reference: String?, _ kind: EventKind) throws {

@@ -19,8 +19,9 @@ struct ImportHistory: ParsableCommand {
         discussion: """
             Example: narada-cmd import spotify-history my_spotify_data.zip
 
-            Every file is validated whole before anything is appended. Importing again appends nothing; a later
-            export appends only what is new. User name, IP address and user agent are never kept.
+            Every file is validated whole before anything is appended.
+            Importing again appends nothing; a later export appends only what is new.
+            User name, IP address and user agent are never kept.
             """)
     @OptionGroup var options: WriteOptions
     @Argument(help: "ZIP archives, folders or JSON files.") var paths: [String]
@@ -58,7 +59,7 @@ private struct ImportSummary {
         let reasons = skipped.map { "\($0.count) \($0.reason)" }.joined(separator: ", ")
         let total = skipped.reduce(0) { $0 + $1.count }
         return "\(rows) rows = \(listens) listens + \(already) already + \(total) skipped"
-            + (reasons.isEmpty ? "" : " (\(reasons))") + ", from \(files.count) files"
+            + (reasons.isEmpty ? "" : " (\(reasons))") + ", from \(Output.count(files.count, "file"))"
     }
 }
 

@@ -104,9 +104,10 @@ struct PlaylistFile {
     private static let limit = 32 << 20
 
     init(_ path: String) throws {
-        guard let file = FileHandle(forReadingAtPath: path), let data = try file.read(upToCount: Self.limit + 1) else {
+        guard let file = FileHandle(forReadingAtPath: path) else {
             throw NaradaError.notFound("cannot read \(path)", hint: "check the path.")
         }
+        let data = try file.read(upToCount: Self.limit + 1) ?? Data()
         let name = path.split(separator: "/").last.map(String.init) ?? path
         guard data.count <= Self.limit, let text = String(validating: data, as: UTF8.self) else {
             throw Self.malformed(name, "it is larger than 32 MB or not UTF-8")
@@ -199,7 +200,7 @@ struct PlaylistFile {
                 if let seconds = parts.first.flatMap({ Int($0.prefix { $0.isNumber }) }), seconds > 0 {
                     item.names.append(("duration_ms", JSON(seconds * 1000)))
                 }
-                info = parts.count > 1 ? M3U8.names(String(parts[1])) : nil
+                info = parts.count > 1 && !parts[1].isEmpty ? M3U8.names(String(parts[1])) : nil
             } else if !line.hasPrefix("#"), !line.isEmpty {
                 if let info, line != M3U8.unavailable {
                     item.names += [("title", .text(info.title))]

@@ -87,7 +87,7 @@ struct AppendCommand: ParsableCommand {
         }
         try session.answer(
             [("count", JSON(events.count))],
-            text: dryRun ? "\(events.count) events could be appended" : "appended \(events.count) events")
+            text: dryRun ? "\(Output.count(events.count, "event")) could be appended" : "done")
     }
 
     private typealias Numbered = (line: Int, event: NewEvent)
@@ -155,6 +155,32 @@ private func refusal(_ line: Int, _ reason: String) -> NaradaError {
     .badInput("line \(line): \(reason)", hint: "mend it; nothing was appended.")
 }
 
+struct RepairCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "repair", abstract: "Give up a damaged end of the log; its bytes go to quarantine.",
+        discussion: "Example: narada-cmd repair --discard-from 812 --dry-run")
+    @OptionGroup var options: WriteOptions
+    @Option(help: "The first event to give up; a commit goes whole.") var discardFrom: Seq
+    @Flag(help: "Say what would be given up and do nothing.") var dryRun = false
+
+    func run() throws {
+        let session = try Session(writing: options, task: "repair")
+        let writer = try LedgerWriter(
+            session.ledger, run: session.run, clock: session.clock, lockTimeoutMS: Int(options.lockTimeout * 1000),
+            holder: "repair")
+        if !dryRun { try session.projector.forget(after: discardFrom - 1) }
+        let result = try writer.discard(from: discardFrom, dryRun: dryRun)
+        if !dryRun { try session.catchUp() }
+        try session.answer(
+            [
+                ("from", .integer(result.from)), ("bytes", JSON(result.bytes)),
+                ("quarantined", .array(result.quarantined.map { .text($0) })),
+            ],
+            text: "\(dryRun ? "would give up" : "gave up") events from \(result.from) on, \(result.bytes) bytes"
+                + (result.quarantined.isEmpty ? "" : ", in quarantine as \(result.quarantined.joined(separator: ", "))"))
+    }
+}
+
 struct SealCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "seal", abstract: "Compress the log better; its events stay as they are.")
@@ -173,6 +199,6 @@ struct SealCommand: ParsableCommand {
             ],
             text: sealed.segments == 0
                 ? "nothing to seal"
-                : "sealed \(sealed.segments) segments: \(sealed.bytesBefore) bytes are now \(sealed.bytesAfter)")
+                : "sealed \(Output.count(sealed.segments, "segment")): \(sealed.bytesBefore) bytes are now \(sealed.bytesAfter)")
     }
 }
