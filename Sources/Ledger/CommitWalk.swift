@@ -154,7 +154,7 @@ final class CommitWalk {
     /// What the damaged commit was about, as far as its remains tell.
     private func taintedStreams() -> [String] {
         guard let tail = try? reader?.file.bytes(from: offset + Format.headerSize, count: 1 << 20) else { return [] }
-        let lines = tail.withUnsafeBytes { FrameDecoder().salvage($0, limit: 1 << 20) }
+        let lines = tail.withUnsafeBytes { Frame.salvage($0) }
         var streams: [String] = []
         for line in lines.split(separator: 0x0A) {
             let name = Array(line + [0x0A]).withUnsafeBufferPointer { EventLine($0)?.streamName }

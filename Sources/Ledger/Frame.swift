@@ -21,6 +21,35 @@ enum Frame {
     }
 }
 
+extension Frame {
+    /// Decompresses as much of a damaged frame as gives way; nothing of it may be believed.
+    ///
+    /// Block by block, and within a block to where its tokens stop making sense.
+    static func salvage(_ frame: UnsafeRawBufferPointer) -> [UInt8] {
+        let block = 64 << 10
+        var output = [UInt8](repeating: 0, count: 16 * block)
+        var made = 0
+        var at = 15  // Magic, flags, block size, content size, header checksum: as Narada writes them.
+        while at + 4 < frame.count, made + block <= output.count {
+            let word = UInt32(littleEndian: frame.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+            let size = min(Int(word & 0x7FFF_FFFF), frame.count - at - 4)
+            guard size > 0, word >> 31 == 0 else { break }
+            let got = output.withUnsafeMutableBytes { place in
+                guard let base = place.bindMemory(to: CChar.self).baseAddress else { return Int32(-1) }
+                let source = frame.baseAddress.map { ($0 + at + 4).assumingMemoryBound(to: CChar.self) }
+                let known = min(made, block)
+                return LZ4_decompress_safe_usingDict(
+                    source, base + made, Int32(size), Int32(block), base + made - known, Int32(known))
+            }
+            guard got > 0 else { break }
+            made += Int(got)
+            at += 4 + size
+        }
+        // Behind a block that failed stands what it gave before, and then zeros.
+        return Array(output[..<made]) + output[made...].prefix { $0 != 0 }
+    }
+}
+
 /// Decompresses frames one after the other.
 final class FrameDecoder {
     private var context: OpaquePointer?
@@ -31,27 +60,6 @@ final class FrameDecoder {
     }
 
     deinit { LZ4F_freeDecompressionContext(context) }
-
-    /// Decompresses as much of a damaged frame as gives way; nothing of it may be believed.
-    func salvage(_ frame: UnsafeRawBufferPointer, limit: Int) -> [UInt8] {
-        LZ4F_resetDecompressionContext(context)
-        var output = [UInt8](repeating: 0, count: limit)
-        var consumed = 0
-        var produced = 0
-        while consumed < frame.count, produced < limit {
-            var source = frame.count - consumed
-            var target = limit - produced
-            let hint = output.withUnsafeMutableBytes { place in
-                LZ4F_decompress(
-                    context, place.baseAddress.map { $0 + produced }, &target,
-                    frame.baseAddress.map { $0 + consumed }, &source, nil)
-            }
-            produced += target
-            consumed += source
-            if LZ4F_isError(hint) != 0 || hint == 0 || (source == 0 && target == 0) { break }
-        }
-        return Array(output.prefix(produced))
-    }
 
     /// Decompresses one frame into a place that is just large enough.
     ///

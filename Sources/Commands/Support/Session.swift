@@ -85,11 +85,13 @@ final class Session {
             try catchUp()
         } catch {
             guard let reached = projector.checkpoint()?.seq, Self.isTolerable(error) else { throw error }
-            let end = (try? ledger.head())??.checkpoint.seq ?? reached
+            let cursor = try LedgerCursor(ledger, after: reached, chained: false)
+            try cursor.drain()
+            let behind = cursor.checkpoint.seq - reached
+            guard behind > 0, !globals.quiet else { return }
             Output.note(
-                "note: narada.db stands at event \(reached)"
-                    + (end > reached ? ", at least \(end - reached) behind the log" : "")
-                    + " and cannot be brought up to date here")
+                "note: narada.db stands at event \(reached), \(Output.count(Int(behind), "event")) behind the log, "
+                    + "and cannot be brought up to date here")
         }
     }
 
