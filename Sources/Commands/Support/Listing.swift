@@ -1,0 +1,61 @@
+import GRDB
+import JSONText
+import Ledger
+import Music
+
+/// What a query's rows are to people and to scripts: one column for each of its own, in order.
+struct Listing {
+    /// A column: its key in JSON, its heading in a table, and what its values are.
+    struct Column {
+        enum Kind { case text, number, time, duration, names, channels }
+        let key: String
+        /// Nil for a column that only scripts see.
+        let heading: String?
+        let kind: Kind
+
+        init(_ key: String, _ heading: String? = nil, _ kind: Kind = .text) {
+            self.key = key
+            self.heading = heading
+            self.kind = kind
+        }
+    }
+
+    let columns: [Column]
+    let rows: [Row]
+
+    /// Prints all of it, as a table or as a JSON array.
+    func print(_ globals: GlobalOptions) {
+        guard !globals.json else { return Output.json(.array(rows.map { .object(members($0)) })) }
+        let shown = columns.indices.filter { columns[$0].heading != nil }
+        let right = shown.indices.filter { [.number, .duration].contains(columns[shown[$0]].kind) }
+        Output.table(
+            shown.map { columns[$0].heading ?? "" }, rows.map { row in shown.map { cell(row, $0) } },
+            right: Set(right))
+    }
+
+    /// A row's members in JSON.
+    func members(_ row: Row) -> [(String, JSON)] {
+        columns.enumerated().map { index, column in (column.key, json(row, index, column.kind)) }
+    }
+
+    /// A value as a person reads it.
+    func cell(_ row: Row, _ index: Int) -> String {
+        switch columns[index].kind {
+        case .text, .channels: row[index] ?? ""
+        case .number: (row[index] as Int64?).map(String.init) ?? ""
+        case .time: (row[index] as Int64?).map { ISOTime.text($0, fraction: false) } ?? "–"
+        case .duration: (row[index] as Int64?).map(Output.duration) ?? ""
+        case .names: artistNames(row[index]).joined(separator: ", ")
+        }
+    }
+
+    private func json(_ row: Row, _ index: Int, _ kind: Column.Kind) -> JSON {
+        switch kind {
+        case .text: JSON(row[index] as String?)
+        case .number, .duration: JSON(row[index] as Int64?)
+        case .time: JSON((row[index] as Int64?).map { ISOTime.text($0) })
+        case .names: .array(artistNames(row[index]).map { .text($0) })
+        case .channels: [JSON(Channel(rawValue: row[index])?.name)]
+        }
+    }
+}
