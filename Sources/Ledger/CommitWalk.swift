@@ -15,7 +15,8 @@ final class CommitWalk {
     /// The chain of the commit just passed, before it: where a check of its lines begins.
     private(set) var before: Checkpoint
     private(set) var isSealed = false
-    private var previousOffset = Format.firstCommit
+    /// Where the last commit that was passed begins.
+    private(set) var previousOffset = Format.firstCommit
 
     /// Starts before the first commit of the segment that holds an event, or of the first segment.
     init(_ ledger: Ledger, from seq: Seq = 1) throws(LedgerError) {
@@ -44,23 +45,22 @@ final class CommitWalk {
         try enter(segment, chain: position.chain)
     }
 
-    /// Tries a remembered place; false, and nothing changed, unless the right commit begins there.
+    /// Passes the commit at a remembered place if it is the one that ends at a position.
     ///
-    /// - Parameter isEnd: Whether the log is known to end at the checkpoint; else the end of the file
-    ///   confirms nothing.
-    func jump(to place: Int, _ checkpoint: Checkpoint, isEnd: Bool) throws(LedgerError) -> Bool {
-        guard let reader, let segment, checkpoint.seq >= segment.firstSeq, place > Format.firstCommit
+    /// The header's chain tells; a place alone could be right in another history, too.
+    ///
+    /// - Returns: False, and nothing is changed, if it is not.
+    func jump(to place: Int, _ checkpoint: Checkpoint) throws(LedgerError) -> Bool {
+        guard let reader, let segment, checkpoint.seq >= segment.firstSeq, place >= Format.firstCommit,
+            let header = try reader.commitHeader(at: place), header.lastSeq == checkpoint.seq,
+            header.chain == checkpoint.chain
         else { return false }
-        let size = try reader.file.size()
-        switch try reader.step(at: place, expecting: checkpoint.seq + 1, framed: false) {
-        case .broken: return false
-        case .end where !isEnd || size != place: return false
-        case .end, .commit:
-            offset = place
-            position = checkpoint
-            before = checkpoint
-            return true
-        }
+        previousOffset = place
+        offset = place + Format.headerSize + header.frameSize
+        position = checkpoint
+        before = checkpoint
+        timeMS = header.timeMS
+        return true
     }
 
     /// Goes back before the commit just passed.
@@ -188,6 +188,7 @@ final class CommitWalk {
         timeMS = header.timeMS
         isSealed = header.sealed
         offset = Format.firstCommit
+        previousOffset = offset
     }
 }
 

@@ -11,7 +11,7 @@ public final class Batch: @unchecked Sendable {
     public fileprivate(set) var firstSeq: Seq = 0
     /// The position behind the last line.
     public fileprivate(set) var checkpoint: Checkpoint
-    /// Where the next commit begins in its segment: a hint for coming back.
+    /// Where the last commit begins in its segment: a hint for coming back.
     public fileprivate(set) var offset = 0
 
     fileprivate init(_ checkpoint: Checkpoint) {
@@ -120,7 +120,7 @@ public final class LedgerCursor {
             try take(header, frame, into: batch)
         }
         batch.checkpoint = last.map { $0 < walk.position.seq } == true ? batch.checkpoint : walk.position
-        batch.offset = walk.offset
+        batch.offset = walk.previousOffset
         return batch.ends.isEmpty ? nil : batch
     }
 
