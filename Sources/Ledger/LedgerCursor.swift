@@ -93,7 +93,7 @@ public final class LedgerCursor {
         }
         self.witnesses = known
         walk = try CommitWalk(ledger, from: self.after + 1)
-        if let start, let hint { _ = try walk.jump(to: hint, start, isEnd: head?.checkpoint == start) }
+        if let start, let hint { _ = try walk.jump(to: hint, start) }
         try walk.confront(known, atEnd: false)
     }
 
@@ -167,7 +167,10 @@ public final class LedgerCursor {
         finished = true
         guard case .broken = step else { return try walk.confront(witnesses, atEnd: true) }
         let lock = try ledger.lockFile(creating: false)
-        if let lock, try !lock.lock(exclusive: false) { return }
+        guard try lock?.lock(exclusive: false) ?? true else {
+            // A writer lives: the rest is not there yet, unless somebody knows it already.
+            return try walk.confront(witnesses, atEnd: true)
+        }
         defer { lock?.unlock() }
         // No writer lives now; what was being written when we looked may have become whole.
         guard case .broken = try walk.next(framed: true), let reader = walk.reader else {
