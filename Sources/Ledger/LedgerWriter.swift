@@ -120,16 +120,19 @@ public final class LedgerWriter {
         let known = try (ledger.head()).map { [$0] } ?? []
         headSeq = known.first?.checkpoint.seq ?? 0
         let everyone = known + witnesses
+        let suspect = try ledger.hasFailedSync()
+        // Before anything is read ahead: what counts is what the disk has.
+        if suspect { try dropCache() }
         let walk: CommitWalk
         if let old = self.walk {
             walk = old
+            try renew(walk)
         } else {
             walk = try CommitWalk(ledger)
             try clearTemporaries()
         }
-        let suspect = try ledger.hasFailedSync()
         let first = self.walk == nil
-        var step = try pass(walk, witnesses: first ? everyone : known, suspect: suspect)
+        var step = try pass(walk, witnesses: first ? everyone : known)
         if case .broken = step {
             try recover(walk, witnesses: everyone, suspect: suspect)
             step = .end
@@ -149,21 +152,32 @@ public final class LedgerWriter {
 
     /// Whether nobody wrote since this writer's last look: the same active segment, as long as it was.
     private func isUnchanged(_ walk: CommitWalk) throws(LedgerError) -> Bool {
-        guard let file, try file.size() == walk.offset else { return false }
+        guard let file, walk.offset > Format.firstCommit, try file.size() == walk.offset else { return false }
         let names = try ledger.disk.list(ledger.directory)
         return names.last { $0.hasSuffix(".lz4") } == walk.segment.map { lastComponent($0.path) }
             && !names.contains("SUSPECT")
     }
 
+    private func dropCache() throws(LedgerError) {
+        guard let active = try ledger.segments().last else { return }
+        try ledger.disk.open(active.path, writing: false, creating: false)?.dropCache()
+    }
+
+    /// Forgets what was read ahead, and opens an empty segment again: after a failed sync on its first
+    /// commit another writer begins it anew under the same name.
+    private func renew(_ walk: CommitWalk) throws(LedgerError) {
+        walk.reader?.refresh()
+        guard let segment = walk.segment, walk.offset == Format.firstCommit else { return }
+        try walk.restart(at: segment)
+        file = nil
+    }
+
     /// Walks to the end; headers only in finished segments, everything in the active one.
-    private func pass(
-        _ walk: CommitWalk, witnesses: [Witness], suspect: Bool
-    ) throws(LedgerError) -> SegmentReader.Step {
+    private func pass(_ walk: CommitWalk, witnesses: [Witness]) throws(LedgerError) -> SegmentReader.Step {
         let active = try ledger.segments().last
         let decoder = FrameDecoder()
         var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
         defer { buffer.deallocate() }
-        if suspect { walk.reader?.file.dropCache() }
         while true {
             let step = try walk.next(framed: walk.segment == active)
             guard case .commit(let header, let frame) = step else { return step }
@@ -210,7 +224,7 @@ public final class LedgerWriter {
         try ledger.disk.syncDirectory(ledger.directory)
         guard let file = try ledger.disk.open(segment.path, writing: true, creating: false) else { return }
         try file.truncate(to: walk.offset)
-        try file.sync()
+        try sync(file, segment.path)
         reader.refresh()
         notices.append(
             "the log ended in \(tail.count) bytes of a commit that was never finished; "
@@ -294,7 +308,7 @@ public final class LedgerWriter {
 
     /// One write, one sync; an interrupt waits until both are done.
     private func write(_ bytes: [UInt8], _ walk: CommitWalk) throws(LedgerError) {
-        guard let file else { return }
+        guard let file, let path = walk.segment?.path else { return }
         var interrupts = sigset_t()
         var before = sigset_t()
         sigemptyset(&interrupts)
@@ -306,15 +320,20 @@ public final class LedgerWriter {
         } catch {
             // Nothing was acknowledged: the log ends where it ended before.
             try file.truncate(to: walk.offset)
-            try file.sync()
+            try sync(file, path)
             throw error
         }
+        try sync(file, path)
+    }
+
+    /// Makes a segment durable; where that fails, the file is under suspicion.
+    private func sync(_ file: any DiskFile, _ path: String) throws(LedgerError) {
         do {
             try file.sync()
         } catch {
             // After a failed sync the cache may show what the disk does not have: another try would lie.
             failed = true
-            try? ledger.disk.replace(ledger.suspectPath, with: Array((walk.segment?.path ?? "").utf8))
+            try? ledger.disk.replace(ledger.suspectPath, with: Array(path.utf8))
             throw error
         }
     }
@@ -329,8 +348,6 @@ public final class LedgerWriter {
     /// Begins a new segment behind the last commit; the walk goes over to it.
     func rotate(_ walk: CommitWalk) throws(LedgerError) {
         let first = walk.position.seq + 1
-        // An empty active segment is as good as a new one, and another writer may hold it open.
-        if walk.segment?.firstSeq == first, !walk.isSealed { return }
         let header = Header(segmentAt: first, timeMS: walk.timeMS, chain: walk.position.chain)
         let path = ledger.directory + "/" + SegmentFile.name(first)
         try ledger.disk.replace(path, with: Format.emptyFrame + header.encoded)
