@@ -279,6 +279,7 @@ public final class LedgerWriter {
         let at = Array(ISOTime.text(timeMS).utf8)
         let runBytes = Array(run.utf8)
         for (index, event) in events.enumerated() {
+            precondition(isOneLine(event.data), "an event's data stands on one line")
             let start = lines.count
             event.appendLine(to: &lines, seq: first + Seq(index), at: at, run: runBytes)
             guard lines.count - start <= Format.maxEvent, lines.count <= Format.maxCommit else {
@@ -304,6 +305,12 @@ public final class LedgerWriter {
             try takeFile(walk)
         }
         return first...header.lastSeq
+    }
+
+    private func isOneLine(_ data: [UInt8]) -> Bool {
+        data.withUnsafeBytes { bytes in
+            bytes.baseAddress.map { memchr($0, 0x0A, bytes.count) == nil } ?? true
+        }
     }
 
     /// One write, one sync; an interrupt waits until both are done.
