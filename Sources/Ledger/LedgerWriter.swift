@@ -272,6 +272,7 @@ public final class LedgerWriter {
 
     private func commit(_ events: [NewEvent], _ walk: CommitWalk) throws(LedgerError) -> ClosedRange<Seq> {
         precondition(!events.isEmpty, "a commit has at least one event")
+        try prepare(walk)
         let first = walk.position.seq + 1
         let timeMS = max(clock.now, walk.timeMS)
         var lines: [UInt8] = []
@@ -298,13 +299,17 @@ public final class LedgerWriter {
             at: walk.offset + Format.headerSize + frame.count,
             Checkpoint(seq: header.lastSeq, chain: chain), timeMS: timeMS)
         commitsSinceHead += 1
-        if commitsSinceHead >= Format.headEvery { try writeHead(walk) }
-        if walk.offset >= Format.rotateAt {
-            try rotate(walk)
-            hasRotated = true
-            try takeFile(walk)
-        }
         return first...header.lastSeq
+    }
+
+    /// Does what is due before a commit and not behind it: what is durable is acknowledged, whatever
+    /// fails next.
+    private func prepare(_ walk: CommitWalk) throws(LedgerError) {
+        if commitsSinceHead >= Format.headEvery { try writeHead(walk) }
+        guard walk.offset >= Format.rotateAt else { return }
+        try rotate(walk)
+        hasRotated = true
+        try takeFile(walk)
     }
 
     private func isOneLine(_ data: [UInt8]) -> Bool {
