@@ -95,14 +95,13 @@ public final class LedgerWriter {
         }
         defer { lock.unlock() }
         // Who waits can say for whom; the text is a courtesy and need not be durable.
-        if holder != noted {
+        let text = Array("pid \(getpid()): \(holder)\n".utf8)
+        if try lock.bytes(from: 0, count: text.count + 1) != text {
             try lock.truncate(to: 0)
-            try lock.write(Array("pid \(getpid()): \(holder)\n".utf8), at: 0)
-            noted = holder
+            try lock.write(text, at: 0)
         }
         return try body()
     }
-    private var noted: String?
 
     private func busy() -> LedgerError {
         let text = (try? lock.bytes(from: 0, count: 300)).map { String(decoding: $0, as: UTF8.self) }
