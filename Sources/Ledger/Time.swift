@@ -65,7 +65,8 @@ public enum ISOTime {
     private static func zone(_ bytes: UnsafeBufferPointer<UInt8>, _ at: Int) -> Int64? {
         if bytes[at] | 0x20 == 0x7A { return at + 1 == bytes.count ? 0 : nil }
         guard bytes[at] == 0x2B || bytes[at] == 0x2D, at + 6 == bytes.count, bytes[at + 3] == 0x3A,
-            let hours = number(bytes, at + 1, 2), let minutes = number(bytes, at + 4, 2)
+            let hours = number(bytes, at + 1, 2), let minutes = number(bytes, at + 4, 2), hours < 24,
+            minutes < 60
         else { return nil }
         let offset = Int64(hours * 60 + minutes)
         return bytes[at] == 0x2B ? offset : -offset
