@@ -1,3 +1,4 @@
+private import Glibc
 private import JSONText
 
 /// A position in the log and the chain there: what a read model has reached.
@@ -70,12 +71,17 @@ public struct Ledger: Sendable {
         _ directory: String, id: String, disk: any Disk = SystemDisk()
     ) throws(LedgerError) -> Bool {
         if try disk.contents(of: directory + "/FORMAT") != nil { return false }
+        try disk.makeDirectory(directory)
+        // Of two that make one at the same moment, the second takes what the first made.
+        let lock = try disk.open(directory + "/LOCK", writing: true, creating: true)
+        while try lock?.lock(exclusive: true) == false { usleep(1000) }
+        defer { lock?.unlock() }
+        if try disk.contents(of: directory + "/FORMAT") != nil { return false }
         guard try disk.list(directory).allSatisfy({ !$0.hasSuffix(".lz4") }) else {
             throw LedgerError(
                 .formatUnknown, "\(directory) holds segments but no FORMAT",
                 remedy: "bring FORMAT back from a copy; without it the chain cannot be checked.")
         }
-        try disk.makeDirectory(directory)
         let format: JSON = [
             "format": "narada-ledger", "version": 1, "min_reader": 1, "ledger_id": .text(id),
         ]
