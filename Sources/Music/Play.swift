@@ -16,6 +16,8 @@ public struct Play: Hashable, Sendable {
     /// `offline_timestamp` as it came; seconds in new files, milliseconds in old.
     public var offlineTimestamp: Int64?
 
+    private static let longestMS: Int64 = 365 * 86_400_000
+
     /// An empty play.
     public init() {}
 
@@ -54,12 +56,12 @@ public struct Play: Hashable, Sendable {
     /// Source: `api/spotify-export.md` §2.
     public var startedAtMS: Int64? {
         guard let end = endedAtMS else { return nil }
-        let computed = end - playedMS
+        // A length that no play can have says nothing about its start.
+        let computed = end - ((0...Self.longestMS).contains(playedMS) ? playedMS : 0)
         var start = computed
         if var offline = offlineTimestamp, offline > 0 {
             if offline > 100_000_000_000 { offline /= 1000 }
-            let pause = computed - offline * 1000
-            if offline < 100_000_000_000, (0...86_400_000).contains(pause) { start = offline * 1000 }
+            if offline < 100_000_000_000, (0...86_400_000).contains(computed - offline * 1000) { start = offline * 1000 }
         }
         let remainder = start % 1000
         return start - (remainder < 0 ? remainder + 1000 : remainder)

@@ -97,8 +97,9 @@ public struct PlaylistRows: Sendable {
             }
             for position in positions.reversed() { list.remove(at: position - 1) }
         case .move(let from, let count, let to):
-            guard count >= 1, from >= 1, from + count - 1 <= rows.count else {
-                throw outside(max(from, from + count - 1), rows.count)
+            let last = from.addingReportingOverflow(max(count, 1) - 1)
+            guard count >= 1, from >= 1, !last.overflow, last.partialValue <= rows.count else {
+                throw outside(last.overflow ? from : last.partialValue, rows.count)
             }
             guard (1...rows.count - count + 1).contains(to) else { throw outside(to, rows.count - count + 1) }
             let block = list[from - 1..<from - 1 + count]
