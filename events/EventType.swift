@@ -97,10 +97,15 @@ public struct EventType: Sendable {
     private static func check(_ object: JSONValue, _ fields: [Field], path: String) throws(EventFault) {
         var seen: Set<String> = []
         var members: [(String, JSONValue)] = []
+        var escaped: String?
         object.members { key, value in
-            members.append((String(decoding: unescapedKey(key), as: UTF8.self), value))
-            return true
+            let name = String(decoding: unescapedKey(key), as: UTF8.self)
+            // The folds look for keys as they are written.
+            if key.contains(UInt8(ascii: "\\")) { escaped = name }
+            members.append((name, value))
+            return escaped == nil
         }
+        if let escaped { throw EventFault(field: path + escaped, reason: "must be a key without escapes") }
         for (name, value) in members {
             guard let field = fields.first(where: { $0.name == name }) else {
                 let known = fields.map(\.name).joined(separator: ", ")
