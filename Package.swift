@@ -82,8 +82,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "MusicTests", dependencies: ["Music", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "EventsTests", dependencies: ["Events", "JSONText", "Ledger", "TestSupport"],
-            swiftSettings: settings),
+            name: "EventsTests",
+            dependencies: ["Events", "JSONText", "Ledger", "Music", "Projections", "TestSupport"],
+            exclude: ["Goldens"], swiftSettings: settings),
         .testTarget(
             name: "ConnectorsTests",
             dependencies: ["Connectors", "JSONText", "Ledger", "Projections", "TestSupport"],
