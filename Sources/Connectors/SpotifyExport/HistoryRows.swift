@@ -209,6 +209,11 @@ public struct RowIdentity: Hashable, Sendable {
             if member.value.isText {
                 withUnsafeBytes(of: 0x22 as UInt8) { hash.update($0) }
                 member.value.withText(add)
+            } else if member.value.isObject || member.value.isArray {
+                // What is stored has no white space between tokens.
+                var compact: [UInt8] = []
+                appendCompact(member.value, to: &compact)
+                compact.withUnsafeBufferPointer(add)
             } else {
                 add(member.value.bytes)
             }
