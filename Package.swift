@@ -87,7 +87,7 @@ let package = Package(
             exclude: ["Goldens"], swiftSettings: settings),
         .testTarget(
             name: "ConnectorsTests",
-            dependencies: ["Connectors", "JSONText", "Ledger", "Projections", "TestSupport"],
+            dependencies: ["Connectors", "JSONText", "Ledger", "Music", "Projections", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "ProjectorTests",
