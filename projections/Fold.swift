@@ -106,6 +106,10 @@ public final class Fold {
     }
 
     private func ensure(_ items: [ListedItem], _ line: EventLine, _ ordinal: inout Int64) throws {
+        // An id has 16 bits for the rows of one event.
+        guard items.count <= 65_536 else {
+            throw PlaylistEditError(description: "an event brings in at most 65,536 rows")
+        }
         for item in items {
             guard var uri = item.item.uri else { continue }
             _ = try uri.withUTF8 {

@@ -123,6 +123,10 @@ public struct PlaylistRows: Sendable {
     ) throws(PlaylistEditError) -> RowChanges {
         if let changes = try applyInPlace(edit, seq: seq, atMS: atMS) { return changes }
         let list = try arrangement(edit)
+        let room = 65_536 - ordinal
+        if list.count > room, list.count(where: { $0.old == nil }) > room {
+            throw PlaylistEditError(description: "an event brings in at most 65,536 rows")
+        }
         let stay = Self.longestIncreasing(list.map { $0.old ?? -1 })
         var result: [PlaylistRow] = []
         result.reserveCapacity(list.count)

@@ -72,8 +72,10 @@ struct ListedPlaylist {
         ]
         let known = try Row.fetchOne(
             db,
-            sql: "SELECT uri, name, ifnull(description, '') FROM playlists WHERE (uri = ? OR source = ?) AND is_deleted = 0",
-            arguments: [uri, source.text])
+            sql: """
+                SELECT uri, name, ifnull(description, '') FROM playlists
+                WHERE (uri = ?1 OR source = ?2) AND is_deleted = 0 ORDER BY uri = ?1 DESC
+                """, arguments: [uri, source.text])
         let rows = items.map { itemJSON($0.uri, addedAtMS: $0.addedAtMS, names: $0.names) }
         guard let known else {
             let isTaken =
@@ -115,9 +117,12 @@ struct PlaylistFile {
         if text.first(where: { !$0.isWhitespace && $0 != "\u{FEFF}" }) == "{" {
             try readJSON(Array(text.drop { $0 != "{" }.utf8), name)
         } else if text.contains("#EXTM3U") || name.lowercased().hasSuffix(".m3u8") || name.lowercased().hasSuffix(".m3u") {
-            readM3U8(text, name)
+            try readM3U8(text, name)
         } else {
             throw Self.malformed(name, "it is neither JSON nor M3U8")
+        }
+        for list in playlists where list.items.count > 65_536 {
+            throw Self.malformed(name, "'\(list.name)' has more than 65,536 rows")
         }
     }
 
@@ -185,19 +190,20 @@ struct PlaylistFile {
         playlists.append(list)
     }
 
-    private mutating func readM3U8(_ text: String, _ name: String) {
+    private mutating func readM3U8(_ text: String, _ name: String) throws {
         let stem = name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
         var list = ListedPlaylist(name: stem, source: ("m3u8", stem, 1))
         var item = ListedPlaylist.Item()
         var info: (artist: String, title: String)?
         for raw in text.split(whereSeparator: \.isNewline) {
             let line = raw.drop { $0 == "\u{FEFF}" || $0 == " " }
+            guard line.utf8.count <= JSONBounds().text else { throw Self.malformed(name, "a line is longer than 64 KB") }
             if line.hasPrefix("#PLAYLIST:") {
                 list.name = String(line.dropFirst(10))
                 list.source.name = list.name
             } else if line.hasPrefix("#EXTINF:") {
                 let parts = line.dropFirst(8).split(separator: ",", maxSplits: 1)
-                if let seconds = parts.first.flatMap({ Int($0.prefix { $0.isNumber }) }), seconds > 0 {
+                if let seconds = parts.first.flatMap({ Int($0.prefix { $0.isNumber }) }), (1..<1 << 32).contains(seconds) {
                     item.names.append(("duration_ms", JSON(seconds * 1000)))
                 }
                 info = parts.count > 1 && !parts[1].isEmpty ? M3U8.names(String(parts[1])) : nil
