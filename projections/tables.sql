@@ -72,7 +72,7 @@ CREATE TABLE playlists(
 CREATE TABLE playlist_names(
     playlist_id INTEGER NOT NULL,
     seq INTEGER NOT NULL,               -- from this event on
-    name TEXT NOT NULL,
+    name TEXT NOT NULL,                 -- empty: deleted
     PRIMARY KEY (playlist_id, seq)
 ) WITHOUT ROWID;
 CREATE TABLE playlist_mappings(

@@ -133,7 +133,7 @@ final class PlaylistsFold {
         if named {
             insertName.bind(1, id)
             insertName.bind(2, seq)
-            insertName.bind(3, state.name)
+            insertName.bind(3, state.isDeleted ? "" : state.name)
             try insertName.run()
         }
         updatePlaylist.bind(1, id)
@@ -308,10 +308,10 @@ final class PlaylistsFold {
 }
 
 extension PlaylistFact {
-    /// Whether it gives the playlist a name.
+    /// Whether it gives the playlist a name or takes it away.
     fileprivate var isNaming: Bool {
         switch self {
-        case .created, .renamed: true
+        case .created, .renamed, .deleted: true
         default: false
         }
     }

@@ -34,7 +34,8 @@ extension FoundPlaylist {
 
     /// Finds a playlist by its name, its URI, or the URI or URL of the connector playlist it is linked to.
     ///
-    /// - Parameter seq: Where its name counts: the names at that event, then today's, deleted ones included.
+    /// - Parameter seq: Where its name counts: the names at that event, then today's, then those of deleted
+    ///   playlists, which have no name from their deletion on.
     ///   Nil for today's playlists only.
     static func find(_ reference: String, _ db: Database, asOf seq: Seq? = nil) throws -> FoundPlaylist {
         let uri = connectorURI(reference) ?? reference
