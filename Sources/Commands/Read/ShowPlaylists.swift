@@ -231,7 +231,12 @@ struct ExportPlaylist: ParsableCommand {
                     """, arguments: [view.found.id]
             ).reduce(into: [String: Int]()) { $0[$1[0]] = $1[1] }
         }
-        func plain(_ text: String) -> String { String(text.map { $0.isNewline ? " " : $0 }) }
+        // One line each; control characters have no place in a list that players and terminals show.
+        func plain(_ text: String) -> String {
+            String(String.UnicodeScalarView(text.unicodeScalars.map {
+                $0.properties.generalCategory == .control || $0.properties.isPatternWhitespace && $0.value > 0x2000 ? " " : $0
+            }))
+        }
         var lines = ["#EXTM3U", "#PLAYLIST:" + plain(view.name)]
         for row in view.rows {
             let known = row.uri.flatMap { view.names[$0] }
@@ -239,7 +244,7 @@ struct ExportPlaylist: ParsableCommand {
             let title = plain(known?.title ?? "")
             let artists = known.map { plain($0.artists.joined(separator: ", ")) } ?? ""
             lines.append("#EXTINF:\(seconds),\(artists.isEmpty ? "" : artists + " - ")\(title)")
-            lines.append(row.uri ?? M3U8.unavailable)
+            lines.append(plain(row.uri ?? M3U8.unavailable))
         }
         Output.line(lines.joined(separator: "\n"))
     }
