@@ -178,7 +178,7 @@ struct ListensCommand: ParsableCommand {
                     ORDER BY l.listened_at DESC, l.id DESC LIMIT ?3
                     """,
                 arguments: [
-                    since?.time(now: session.clock.now, end: false), until?.time(now: session.clock.now, end: true),
+                    try since?.time(in: session, end: false), try until?.time(in: session, end: true),
                     limit,
                 ])
         }
@@ -231,7 +231,7 @@ struct TopCommand: ParsableCommand {
                     JOIN tracks t ON t.id = c.track_id JOIN nodes n ON n.id = t.id ORDER BY c.plays DESC, c.track_id
                     """,
                 arguments: [
-                    since?.time(now: session.clock.now, end: false), until?.time(now: session.clock.now, end: true),
+                    try since?.time(in: session, end: false), try until?.time(in: session, end: true),
                     limit,
                 ])
         }

@@ -31,7 +31,7 @@ struct When: ExpressibleByArgument, Sendable {
     /// The moment in milliseconds; nil for a seq.
     ///
     /// - Parameter end: Whether a date means its end instead of its beginning.
-    func time(now: Milliseconds, end: Bool) -> Milliseconds? {
+    private func time(now: Milliseconds, end: Bool) -> Milliseconds? {
         let day: Milliseconds = 86_400_000
         switch form {
         case .seq: return nil
@@ -43,6 +43,11 @@ struct When: ExpressibleByArgument, Sendable {
             ]
             return now - Int64(count) * (length[unit] ?? day)
         }
+    }
+
+    /// The moment in milliseconds; of a seq the one at which it was recorded.
+    func time(in session: Session, end: Bool) throws -> Milliseconds {
+        try time(now: session.clock.now, end: end) ?? session.ledger.time(of: seq(in: session))
     }
 
     /// The last event that was known then.
