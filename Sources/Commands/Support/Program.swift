@@ -23,7 +23,7 @@ public func run(_ root: any ParsableCommand.Type, _ arguments: [String] = Array(
     // An interrupt is an end like any other; a commit that is under way is finished first.
     signal(SIGINT) { _ in _exit(ExitStatus.interrupted.rawValue) }
     umask(0o077)  // A life is nobody else's to read.
-    let arguments = globalsLast(arguments)
+    let arguments = globalsLast(root, arguments)
     let isJSON = arguments.prefix { $0 != "--" }.contains("--json")
     do {
         try checkNames(root, arguments)
@@ -55,20 +55,27 @@ private func report(_ error: NaradaError, isJSON: Bool) {
     Output.write(JSON.object([("error", body)]).bytes + [0x0A], to: 2)
 }
 
-/// Moves the options that stand before the command's name behind it, where the parser looks for them.
-private func globalsLast(_ arguments: [String]) -> [String] {
+/// Moves the options that stand before or between the command's names behind them, where the parser looks.
+private func globalsLast(_ root: any ParsableCommand.Type, _ arguments: [String]) -> [String] {
     var rest = arguments[...]
+    var names: [String] = []
     var globals: [String] = []
-    while let first = rest.first, first.hasPrefix("--") {
-        guard ["--home", "--json", "--quiet", "--verbose"].contains(first) || first.hasPrefix("--home=") else {
+    var command = root
+    while let first = rest.first {
+        if ["--home", "--json", "--quiet", "--verbose"].contains(first) || first.hasPrefix("--home=") {
+            let count = first == "--home" ? 2 : 1
+            globals += rest.prefix(count)
+            rest = rest.dropFirst(count)
+        } else if let next = command.configuration.subcommands.first(where: { $0._commandName == first }) {
+            names.append(first)
+            command = next
+            rest = rest.dropFirst()
+        } else {
             break
         }
-        let count = first == "--home" ? 2 : 1
-        globals += rest.prefix(count)
-        rest = rest.dropFirst(count)
     }
     let split = rest.firstIndex(of: "--") ?? rest.endIndex
-    return rest[..<split] + globals + rest[split...]
+    return names + rest[..<split] + globals + rest[split...]
 }
 
 /// The command that the arguments name, as it is typed.
