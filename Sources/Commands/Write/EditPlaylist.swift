@@ -111,7 +111,11 @@ struct PlaylistCommand: ParsableCommand {
                 let rows = try found.rows(db)
                 guard count >= 1 else { throw NaradaError.usage("--count takes 1 or more", hint: "give a number from 1 on.") }
                 try inside(from, rows.count)
-                try inside(from + count - 1, rows.count)
+                guard count <= rows.count - from + 1 else {
+                    throw NaradaError.notFound(
+                        "there are \(rows.count - from + 1) rows from position \(from) on, not \(count)",
+                        hint: "give a smaller --count.")
+                }
                 try inside(to, rows.count - count + 1)
                 guard from != to else { return nil }
                 return ["op": "move", "from": JSON(from), "count": JSON(count), "to": JSON(to)]
