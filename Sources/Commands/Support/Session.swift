@@ -110,6 +110,11 @@ final class Session {
         if let notice = report.notice, !globals.quiet { Output.note("note: \(notice)") }
     }
 
+    /// Makes sure that nothing is appended to a log that this Narada cannot fold; waits for nobody else.
+    func checkReadable() throws {
+        do { try catchUp() } catch let error as ProjectorError where error.code == .busy {}
+    }
+
     /// Reads the read models, up to date where possible.
     func read<R>(_ body: (Database) throws -> R) throws -> R {
         try refresh()

@@ -37,8 +37,8 @@ struct PlaylistCommand: ParsableCommand {
             var data: [(String, JSON)] = [("name", .text(name))]
             if let description { data.append(("description", .text(description))) }
             if !items.isEmpty { data.append(("items", .array(items))) }
-            try session.append(
-                [NewEvent(.playlistCreated, on: try streamName(uri), .object(data))], expecting: [:])
+            let event = NewEvent(.playlistCreated, on: try streamName(uri), .object(data))
+            try session.decide { _ in [event] }
             try session.answer([("playlist", .text(uri))], text: "made '\(name)', \(uri)")
         }
     }

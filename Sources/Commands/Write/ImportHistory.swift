@@ -28,6 +28,7 @@ struct ImportHistory: ParsableCommand {
 
     func run() throws {
         let session = try Session(writing: options, task: "import spotify-history")
+        try session.checkReadable()
         let import_ = try HistoryImport(session, ExportFiles(paths))
         try import_.validate()
         try import_.append()
