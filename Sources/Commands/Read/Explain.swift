@@ -104,7 +104,7 @@ struct ExplainCommand: ParsableCommand {
         let (found, row, title) = try session.read { db in
             let found = try FoundPlaylist.find(name, db)
             let rows = try found.rows(db)
-            guard rows.indices.contains(position - 1) else {
+            guard position > 0, rows.indices.contains(position - 1) else {
                 throw NaradaError.notFound("'\(found.name)' has no position \(position)", hint: "it has \(rows.count) rows.")
             }
             let row = rows[position - 1]

@@ -106,10 +106,10 @@ struct PlaylistFile {
     private static let limit = 32 << 20
 
     init(_ path: String) throws {
-        guard let file = FileHandle(forReadingAtPath: path) else {
+        // A folder opens as a file does and fails when it is read.
+        guard let file = FileHandle(forReadingAtPath: path), let data = try? file.read(upToCount: Self.limit + 1) ?? Data() else {
             throw NaradaError.notFound("cannot read \(path)", hint: "check the path.")
         }
-        let data = try file.read(upToCount: Self.limit + 1) ?? Data()
         let name = path.split(separator: "/").last.map(String.init) ?? path
         guard data.count <= Self.limit, let text = String(validating: data, as: UTF8.self) else {
             throw Self.malformed(name, "it is larger than 32 MB or not UTF-8")

@@ -115,8 +115,8 @@ struct AppendCommand: ParsableCommand {
     private static func events(in path: String) throws -> [Numbered] {
         let limit = 64 << 20
         let file = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path)
-        guard let bytes = try file?.read(upToCount: limit + 1) else {
-            if file != nil { return [] }
+        // A folder opens as a file does and fails when it is read.
+        guard let file, let bytes = try? file.read(upToCount: limit + 1) ?? Data() else {
             throw NaradaError.notFound("cannot read \(path)", hint: "check the path.")
         }
         guard bytes.count <= limit else {
