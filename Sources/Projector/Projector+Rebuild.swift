@@ -22,7 +22,10 @@ extension Projector {
     public func project(through seq: Seq, into path: String) throws -> ProjectionReport {
         let temporary = path + ".tmp"
         let report = try build(temporary, Set(ReadModel.allCases), through: seq)
-        try mapped { try ledger.disk.rename(temporary, to: path) }
+        do { try ledger.disk.rename(temporary, to: path) } catch {
+            removeDatabase(temporary)
+            throw error
+        }
         return report
     }
 
