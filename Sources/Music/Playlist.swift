@@ -123,8 +123,7 @@ public struct PlaylistRows: Sendable {
     ) throws(PlaylistEditError) -> RowChanges {
         if let changes = try applyInPlace(edit, seq: seq, atMS: atMS) { return changes }
         let list = try arrangement(edit)
-        let room = 65_536 - ordinal
-        if list.count > room, list.count(where: { $0.old == nil }) > room {
+        if list.count > 65_536, list.count(where: { $0.old == nil }) > 65_536 {
             throw PlaylistEditError(description: "an event brings in at most 65,536 rows")
         }
         let stay = Self.longestIncreasing(list.map { $0.old ?? -1 })
@@ -171,7 +170,7 @@ public struct PlaylistRows: Sendable {
         switch edit {
         case .add(let items, let at):
             let index = (at ?? rows.count + 1) - 1
-            guard !rows.isEmpty, !items.isEmpty, (0...rows.count).contains(index) else { return nil }
+            guard !rows.isEmpty, (1...65_536).contains(items.count), (0...rows.count).contains(index) else { return nil }
             let lower = index > 0 ? rows[index - 1].sortKey : nil
             let upper = index < rows.count ? rows[index].sortKey : nil
             guard let keys = SortKey.between(lower, upper, count: items.count) else { return nil }

@@ -222,15 +222,6 @@ struct ExportPlaylist: ParsableCommand {
         let session = try Session(reading: globals)
         let view = try PlaylistView(playlist, asOf: asOf, session)
         guard format == .m3u8 else { return Output.json(view.json) }
-        let durations = try session.projector.read { db in
-            try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT n.uri, t.duration_ms FROM playlist_tracks r JOIN nodes n ON n.id = r.node_id
-                    JOIN tracks t ON t.id = n.track_id WHERE r.playlist_id = ? AND t.duration_ms IS NOT NULL
-                    """, arguments: [view.found.id]
-            ).reduce(into: [String: Int]()) { $0[$1[0]] = $1[1] }
-        }
         // One line each; control characters have no place in a list that players and terminals show.
         func plain(_ text: String) -> String {
             String(String.UnicodeScalarView(text.unicodeScalars.map {
@@ -240,7 +231,7 @@ struct ExportPlaylist: ParsableCommand {
         var lines = ["#EXTM3U", "#PLAYLIST:" + plain(view.name)]
         for row in view.rows {
             let known = row.uri.flatMap { view.names[$0] }
-            let seconds = row.uri.flatMap { durations[$0] }.map { $0 / 1000 } ?? -1
+            let seconds = known?.durationMS.map { $0 / 1000 } ?? -1
             let title = plain(known?.title ?? "")
             let artists = known.map { plain($0.artists.joined(separator: ", ")) } ?? ""
             lines.append("#EXTINF:\(seconds),\(artists.isEmpty ? "" : artists + " - ")\(title)")

@@ -53,7 +53,7 @@ extension FoundPlaylist {
         if found.isEmpty, let seq {
             found = try fetch(
                 """
-                p.id IN (SELECT n.playlist_id FROM playlist_names n WHERE n.name = ?1 AND n.seq <= ?2
+                p.id IN (SELECT n.playlist_id FROM playlist_names n WHERE n.name = ?1 AND n.name <> '' AND n.seq <= ?2
                 AND n.seq = (SELECT max(seq) FROM playlist_names WHERE playlist_id = n.playlist_id AND seq <= ?2))
                 """, [reference, seq])
         }
@@ -193,15 +193,16 @@ struct PlaylistPast {
 struct TrackNames {
     let title: String?
     let artists: [String]
+    let durationMS: Int64?
 
     /// Looks up many URIs at once.
     static func of(_ uris: some Sequence<String?>, _ db: Database) throws -> [String: TrackNames] {
         var names: [String: TrackNames] = [:]
         let statement = try db.cachedStatement(
-            sql: "SELECT t.title, t.artists FROM nodes n JOIN tracks t ON t.id = n.track_id WHERE n.uri = ?")
+            sql: "SELECT t.title, t.artists, t.duration_ms FROM nodes n JOIN tracks t ON t.id = n.track_id WHERE n.uri = ?")
         for case let uri? in uris where names[uri] == nil {
             guard let row = try Row.fetchOne(statement, arguments: [uri]) else { continue }
-            names[uri] = TrackNames(title: row[0], artists: artistNames(row[1]))
+            names[uri] = TrackNames(title: row[0], artists: artistNames(row[1]), durationMS: row[2])
         }
         return names
     }
