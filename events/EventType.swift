@@ -86,7 +86,7 @@ public struct EventType: Sendable {
     /// - Throws: ``EventFault`` naming the field that is missing, unknown or of another kind.
     public func validate(stream name: StreamName, _ data: JSONValue) throws(EventFault) {
         guard name.description.hasPrefix(streamPrefix),
-            stream.contains("<") || name.description == streamPrefix
+            stream.contains("<") != (name.description == streamPrefix)
         else {
             throw EventFault(field: "stream", reason: "\(kind.rawValue) stands on \(stream), not \(name)")
         }
