@@ -1,19 +1,23 @@
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 /// What people and scripts read; `NARADA_UPDATE_GOLDENS=1` writes it anew, the diff is the review.
 @Suite("Golden outputs")
 struct GoldenTests {
-    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Goldens"
+    private static let folder =
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Goldens"
 
     private func compare(_ text: String, _ name: String) throws {
         let path = Self.folder + "/" + name
         if ProcessInfo.processInfo.environment["NARADA_UPDATE_GOLDENS"] == "1" {
-            try FileManager.default.createDirectory(atPath: Self.folder, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: Self.folder, withIntermediateDirectories: true)
             try Data(text.utf8).write(to: URL(fileURLWithPath: path))
         }
-        let golden = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+        let golden = FileManager.default.contents(atPath: path).map {
+            String(decoding: $0, as: UTF8.self)
+        }
         #expect(text == golden, "\(name): if it should be so, run with NARADA_UPDATE_GOLDENS=1")
     }
 
@@ -21,15 +25,19 @@ struct GoldenTests {
         (
             "narada-cmd",
             [
-                "", "init", "events", "append", "import", "import spotify-history", "import playlist", "playlist",
-                "playlist create", "playlist add", "playlist remove", "playlist move", "playlist rename",
-                "playlist describe", "playlist delete", "playlist link", "playlist unlink", "playlist restore", "seal",
+                "", "init", "events", "append", "import", "import spotify-history",
+                "import playlist", "playlist",
+                "playlist create", "playlist add", "playlist remove", "playlist move",
+                "playlist rename",
+                "playlist describe", "playlist delete", "playlist link", "playlist unlink",
+                "playlist restore", "seal",
             ]
         ),
         (
             "narada",
             [
-                "", "status", "playlists", "playlist", "history", "diff", "tracks", "track", "listens", "top", "explain",
+                "", "status", "playlists", "playlist", "history", "diff", "tracks", "track",
+                "listens", "top", "explain",
                 "export", "export playlist", "log", "log cat", "log stat", "log head", "log verify",
             ]
         ),
@@ -41,11 +49,15 @@ struct GoldenTests {
         var text = ""
         var listed: Set<String> = []
         for command in commands {
-            let result = try Program(program).run(command.split(separator: " ").map(String.init) + ["--help"])
+            let result = try Program(program).run(
+                command.split(separator: " ").map(String.init) + ["--help"])
             #expect(result.status == 0 && result.error.isEmpty, "\(program) \(command)")
             text += "$ \(program) \(command)\n\n\(result.text)\n"
-            let names = result.text.split(separator: "SUBCOMMANDS:").dropFirst().first?.split(separator: "\n") ?? []
-            for name in names where name.hasPrefix("  ") && !name.hasPrefix("   ") && !name.hasPrefix("  See") {
+            let names =
+                result.text.split(separator: "SUBCOMMANDS:").dropFirst().first?.split(
+                    separator: "\n") ?? []
+            for name in names
+            where name.hasPrefix("  ") && !name.hasPrefix("   ") && !name.hasPrefix("  See") {
                 let word = name.split(separator: " ").first.map(String.init) ?? ""
                 listed.insert(command.isEmpty ? word : command + " " + word)
             }
@@ -66,7 +78,9 @@ struct GoldenTests {
         let home = try TestHome()
         let morning = "narada:playlist:01JD9V5T8Q6Z3M1K7R2W4X0YBN"
         let evening = "narada:playlist:01JD9V5T8Q6Z3M1K7R2W4X0YBP"
-        func row(_ number: Int, _ minute: Int, _ uri: String, _ title: String, _ more: String) -> String {
+        func row(_ number: Int, _ minute: Int, _ uri: String, _ title: String, _ more: String)
+            -> String
+        {
             #"{"type":"export.spotify_history.row","stream":"export:spotify-history","data":{"file":"endsong_0.json","row":\#(number),"length":2,"sha256":"00","payload":{"ts":"2026-10-0\#(number)T08:\#(minute):00Z","ms_played":200000,"master_metadata_track_name":"\#(title)","master_metadata_album_artist_name":"fripSide","master_metadata_album_album_name":"infinite","spotify_track_uri":"\#(uri)"\#(more)}}}"#
         }
         home.now = "2026-11-01T10:00:00Z"
@@ -97,19 +111,23 @@ struct GoldenTests {
     private func settled(_ text: String, _ home: TestHome) -> String {
         text.replacing(/"(run|chain)":"[^"]*"/) { "\"\($0.1)\":\"…\"" }
             .replacing(/"(raw_bytes|stored_bytes|bytes)":\d+/) { "\"\($0.1)\":0" }
-            .replacing(home.path, with: "HOME").replacing(home.path.replacing("/", with: "\\/"), with: "HOME")
+            .replacing(home.path, with: "HOME").replacing(
+                home.path.replacing("/", with: "\\/"), with: "HOME")
     }
 
     @Test("The JSON of the main commands on a small home")
     func json() throws {
         let home = try smallHome()
         let outputs: [(name: String, arguments: [String])] = [
-            ("status", ["status"]), ("playlists", ["playlists"]), ("playlist", ["playlist", "Early morning"]),
+            ("status", ["status"]), ("playlists", ["playlists"]),
+            ("playlist", ["playlist", "Early morning"]),
             ("playlist-as-of", ["playlist", "Morning", "--as-of", "2026-11-02"]),
             ("history", ["history", "Early morning"]), ("diff", ["diff", "Early morning", "1"]),
             ("diff-between", ["diff", "Early morning", "2026-11-01", "2026-11-02"]),
-            ("tracks", ["tracks"]), ("tracks-query", ["tracks", "railgun"]), ("track", ["track", Tracks.b]),
-            ("listens", ["listens"]), ("listens-reason", ["listens", "--reason", "any"]), ("top", ["top"]),
+            ("tracks", ["tracks"]), ("tracks-query", ["tracks", "railgun"]),
+            ("track", ["track", Tracks.b]),
+            ("listens", ["listens"]), ("listens-reason", ["listens", "--reason", "any"]),
+            ("top", ["top"]),
             ("explain-event", ["explain", "4"]), ("explain-row", ["explain", "Early morning#1"]),
             ("explain-track", ["explain", Tracks.b]), ("log-stat", ["log", "stat"]),
             ("log-cat", ["log", "cat", "--type", "playlist."]),
@@ -122,7 +140,8 @@ struct GoldenTests {
         }
         let events = try home.run("narada-cmd", ["events", "--json"])
         try compare(events.text, "json-events.json")
-        let m3u8 = try home.run("narada", ["export", "playlist", "Early morning", "--format", "m3u8"])
+        let m3u8 = try home.run(
+            "narada", ["export", "playlist", "Early morning", "--format", "m3u8"])
         try compare(m3u8.text, "export.m3u8")
     }
 
@@ -132,14 +151,16 @@ struct GoldenTests {
         var text = ""
         for arguments in [
             ["status"], ["playlists"], ["playlist", "Early morning"], ["history", "Early morning"],
-            ["diff", "Early morning", "1"], ["tracks"], ["track", Tracks.b], ["listens"], ["listens", "--reason", "any"],
+            ["diff", "Early morning", "1"], ["tracks"], ["track", Tracks.b], ["listens"],
+            ["listens", "--reason", "any"],
             ["top"], ["explain", "4"], ["explain", "Early morning#1"], ["explain", Tracks.b],
         ] {
             let result = try home.run("narada", arguments)
             #expect(result.status == 0, "\(arguments): \(result.error)")
             text += "$ narada \(arguments.joined(separator: " "))\n\(result.text)\n"
         }
-        text = text.replacing(/(by run|, run) [0-9A-Z]{26}/) { "\($0.1) …" }.replacing(home.path, with: "HOME")
+        text = text.replacing(/(by run|, run) [0-9A-Z]{26}/) { "\($0.1) …" }.replacing(
+            home.path, with: "HOME")
         try compare(text, "text.txt")
     }
 }

@@ -1,12 +1,15 @@
 import Foundation
 import JSONText
 import Ledger
-import Testing
 import TestSupport
+import Testing
 
 private let root =
-    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-private let fixtures = root.deletingLastPathComponent().appendingPathComponent("shared/fixtures/spotify-export").path
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+private let fixtures = root.deletingLastPathComponent().appendingPathComponent(
+    "shared/fixtures/spotify-export"
+).path
 private let haveFixtures = FileManager.default.fileExists(atPath: fixtures)
 
 @Suite("Importing a streaming history")
@@ -16,7 +19,9 @@ struct ImportHistoryTests {
     }
 
     /// rows = listens + already + all skipped.
-    private func balance(_ result: [String: Any]) throws -> (rows: Int, listens: Int, already: Int, skipped: [String: Int]) {
+    private func balance(_ result: [String: Any]) throws -> (
+        rows: Int, listens: Int, already: Int, skipped: [String: Int]
+    ) {
         let skipped = try #require(result["skipped"] as? [String: Int])
         let rows = try #require(result["rows"] as? Int)
         let listens = try #require(result["listens"] as? Int)
@@ -29,7 +34,8 @@ struct ImportHistoryTests {
     func again() throws {
         let home = try TestHome()
         let rows = [
-            row(0), row(0), row(1), row(10), row(20, more: #","incognito_mode":true"#), #"{"ts":"nonsense","ms_played":5}"#,
+            row(0), row(0), row(1), row(10), row(20, more: #","incognito_mode":true"#),
+            #"{"ts":"nonsense","ms_played":5}"#,
             #"{"ts":"2025-04-28T21:16:38Z","ms_played":5,"spotify_episode_uri":"e"}"#, "{}",
             #"{"ts":"2025-04-28T21:16:38Z","ms_played":5,"audiobook_uri":"e"}"#,
             #"{"ts":"2025-04-28T21:16:38Z","ms_played":29999,"spotify_track_uri":"u","master_metadata_track_name":"t"}"#,
@@ -43,14 +49,18 @@ struct ImportHistoryTests {
         #expect(first.rows == 12 && first.already == 1 && first.listens == 2)
         #expect(
             first.skipped == [
-                "incognito": 1, "bad_time": 2, "podcast": 1, "audiobook": 1, "short": 2, "no_track": 1, "near_duplicate": 1,
+                "incognito": 1, "bad_time": 2, "podcast": 1, "audiobook": 1, "short": 2,
+                "no_track": 1, "near_duplicate": 1,
             ])
         let second = try home.cmd("import", "spotify-history", path)
         #expect(try balance(second).already == 12 && second["first"] is NSNull)
-        let reordered = try home.file("other name.json", "[" + rows.reversed().joined(separator: " , ") + "]")
+        let reordered = try home.file(
+            "other name.json", "[" + rows.reversed().joined(separator: " , ") + "]")
         #expect(try home.cmd("import", "spotify-history", reordered)["last"] is NSNull)
         #expect(try home.run("narada-project", ["--check"]).status == 0)
-        for arguments in [["listens"], ["listens", "--reason", "any"], ["tracks"], ["top"], ["explain", "1"]] {
+        for arguments in [
+            ["listens"], ["listens", "--reason", "any"], ["tracks"], ["top"], ["explain", "1"],
+        ] {
             #expect(try home.run("narada", arguments).status == 0)
         }
     }
@@ -59,23 +69,32 @@ struct ImportHistoryTests {
     func nested() throws {
         let home = try TestHome()
         let path = try home.file(
-            "endsong_0.json", "[\n  {\n    \"ts\": \"2025-04-28T21:16:38Z\",\n    \"ms_played\": 5,\n    \"new\": { \"a\": [ 1, 2 ] }\n  }\n]")
+            "endsong_0.json",
+            "[\n  {\n    \"ts\": \"2025-04-28T21:16:38Z\",\n    \"ms_played\": 5,\n    \"new\": { \"a\": [ 1, 2 ] }\n  }\n]"
+        )
         try home.cmd("import", "spotify-history", path)
         #expect(try home.cmd("import", "spotify-history", path)["first"] is NSNull)
     }
 
-    @Test("User name, addresses and user agent are in no byte of the home, nor is the folder's name")
+    @Test(
+        "User name, addresses and user agent are in no byte of the home, nor is the folder's name")
     func privacy() throws {
         let home = try TestHome()
-        let secrets = ["somebody.private", "203.0.113.77", "198.51.100.12", "Mozilla%2FSecret", "private-folder-of-jane", "2001:db8::77"]
+        let secrets = [
+            "somebody.private", "203.0.113.77", "198.51.100.12", "Mozilla%2FSecret",
+            "private-folder-of-jane", "2001:db8::77",
+        ]
         let folder = home.folder.file("private-folder-of-jane")
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let rows = (0..<20).map { number in
             row(
                 number,
-                more: #","username":"somebody.private","ip_addr":"203.0.113.77","ip_addr_decrypted":"198.51.100.12","user_agent_decrypted":"Mozilla%2FSecret","ip_addr_v6":{"x":"2001:db8::77"}"#)
+                more:
+                    #","username":"somebody.private","ip_addr":"203.0.113.77","ip_addr_decrypted":"198.51.100.12","user_agent_decrypted":"Mozilla%2FSecret","ip_addr_v6":{"x":"2001:db8::77"}"#
+            )
         }
-        try Data("[\(rows.joined(separator: ","))]".utf8).write(to: URL(fileURLWithPath: folder + "/endsong_0.json"))
+        try Data("[\(rows.joined(separator: ","))]".utf8).write(
+            to: URL(fileURLWithPath: folder + "/endsong_0.json"))
 
         let result = try home.run("narada-cmd", ["import", "spotify-history", folder, "--verbose"])
 
@@ -85,7 +104,9 @@ struct ImportHistoryTests {
         let enumerator = try #require(FileManager.default.enumerator(atPath: home.path))
         for case let name as String in enumerator {
             haystacks.append(Array(name.utf8))
-            if let data = FileManager.default.contents(atPath: home.path + "/" + name) { haystacks.append(Array(data)) }
+            if let data = FileManager.default.contents(atPath: home.path + "/" + name) {
+                haystacks.append(Array(data))
+            }
         }
         #expect(haystacks.count > 6)
         for haystack in haystacks {
@@ -99,19 +120,28 @@ struct ImportHistoryTests {
     func terminal() throws {
         let home = try TestHome()
         // As JSON escapes, and those beyond ASCII also raw.
-        let title = #"\u001b[2J\u0007\u0000\u009b31m\r\n\u202ex\u007f\u2066"# + "\u{9B}1m\u{202E}\u{85}"
-        let path = try home.file("endsong_0.json", "[\(row(0, more: #","reason_end":"\#(title)","master_metadata_album_artist_name":"\#(title)""#, title: title))]")
+        let title =
+            #"\u001b[2J\u0007\u0000\u009b31m\r\n\u202ex\u007f\u2066"# + "\u{9B}1m\u{202E}\u{85}"
+        let path = try home.file(
+            "endsong_0.json",
+            "[\(row(0, more: #","reason_end":"\#(title)","master_metadata_album_artist_name":"\#(title)""#, title: title))]"
+        )
         try home.cmd("import", "spotify-history", path)
         let list = try home.file(
-            "a.json", #"{"name":"\#(title)","description":"\#(title)","items":[{"uri":"\#(Tracks.a)"},{"uri":"x:\#(title)","title":"\#(title)","artists":["\#(title)"]}]}"#)
+            "a.json",
+            #"{"name":"\#(title)","description":"\#(title)","items":[{"uri":"\#(Tracks.a)"},{"uri":"x:\#(title)","title":"\#(title)","artists":["\#(title)"]}]}"#
+        )
         let imported = try home.run("narada-cmd", ["import", "playlist", list])
         let uri = try #require(try home.list("playlists").first?["playlist"] as? String)
 
         var shown = [imported]
         for arguments in [
-            ["status"], ["playlists"], ["playlist", uri], ["history", uri], ["diff", uri, "3"], ["tracks"], ["track", Tracks.a],
-            ["listens"], ["top"], ["explain", "1"], ["explain", "3"], ["explain", "\(uri)#2"], ["explain", Tracks.a],
-            ["track", "\u{1B}[2J\u{9B}x"], ["playlist", "\u{1B}[2J\u{9B}x"], ["export", "playlist", uri, "--format", "m3u8"],
+            ["status"], ["playlists"], ["playlist", uri], ["history", uri], ["diff", uri, "3"],
+            ["tracks"], ["track", Tracks.a],
+            ["listens"], ["top"], ["explain", "1"], ["explain", "3"], ["explain", "\(uri)#2"],
+            ["explain", Tracks.a],
+            ["track", "\u{1B}[2J\u{9B}x"], ["playlist", "\u{1B}[2J\u{9B}x"],
+            ["export", "playlist", uri, "--format", "m3u8"],
         ] {
             let result = try home.run("narada", arguments)
             #expect(result.status == 0 || result.status == 66, "\(arguments): \(result.error)")
@@ -122,19 +152,24 @@ struct ImportHistoryTests {
 
         for result in shown {
             for text in [result.text, result.error] {
-                let bad = text.unicodeScalars.filter { $0.properties.generalCategory == .control && $0 != "\n" }
+                let bad = text.unicodeScalars.filter {
+                    $0.properties.generalCategory == .control && $0 != "\n"
+                }
                 #expect(bad.isEmpty, "\(text.debugDescription.prefix(400))")
             }
         }
     }
 
-    @Test("A later export that holds the earlier one adds only what is new, also from another layout")
+    @Test(
+        "A later export that holds the earlier one adds only what is new, also from another layout")
     func grown() throws {
         let home = try TestHome()
-        try home.cmd("import", "spotify-history", home.file("endsong_0.json", "[\(row(0)),\(row(10))]"))
+        try home.cmd(
+            "import", "spotify-history", home.file("endsong_0.json", "[\(row(0)),\(row(10))]"))
 
         let result = try home.cmd(
-            "import", "spotify-history", home.file("Streaming_History_Audio_2025_0.json", "[\(row(10)), \(row(20)), \(row(0))]"))
+            "import", "spotify-history",
+            home.file("Streaming_History_Audio_2025_0.json", "[\(row(10)), \(row(20)), \(row(0))]"))
 
         let found = try balance(result)
         #expect(found.rows == 3 && found.already == 2 && found.listens == 1)
@@ -142,32 +177,50 @@ struct ImportHistoryTests {
     }
 
     @Test(
-        "The exports beside the repository are imported as expected", .enabled(if: haveFixtures, "../shared/fixtures is not here"),
+        "The exports beside the repository are imported as expected",
+        .enabled(if: haveFixtures, "../shared/fixtures is not here"),
         arguments: [("extended_layout", "Streaming_History_Audio"), ("endsong_layout", "endsong")])
     func expected(layout: String, prefix: String) throws {
         let home = try TestHome()
-        let data = try #require(FileManager.default.contents(atPath: "\(fixtures)/\(layout)/expected.json"))
+        let data = try #require(
+            FileManager.default.contents(atPath: "\(fixtures)/\(layout)/expected.json"))
         let expected = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-        let paths = try #require(FileManager.default.enumerator(atPath: "\(fixtures)/\(layout)")).compactMap { $0 as? String }
-            .filter { $0.split(separator: "/").last?.hasPrefix(prefix) == true }.map { "\(fixtures)/\(layout)/\($0)" }
+        let paths = try #require(FileManager.default.enumerator(atPath: "\(fixtures)/\(layout)"))
+            .compactMap { $0 as? String }
+            .filter { $0.split(separator: "/").last?.hasPrefix(prefix) == true }.map {
+                "\(fixtures)/\(layout)/\($0)"
+            }
 
         let arguments = ["import", "spotify-history"] + paths.sorted() + ["--json"]
         let run = try home.run("narada-cmd", arguments)
         try #require(run.status == 0, "\(run.error)")
-        let result = try balance(try #require(try JSONSerialization.jsonObject(with: Data(run.output)) as? [String: Any]))
+        let result = try balance(
+            try #require(try JSONSerialization.jsonObject(with: Data(run.output)) as? [String: Any])
+        )
 
         let total = try #require(expected["rows_total"] as? Int)
         let distinct = try #require(expected["rows_after_removing_exact_duplicates"] as? Int)
         #expect(result.rows == total && result.already == total - distinct)
-        let withoutTrack = ["podcast", "audiobook", "no_track"].reduce(0) { $0 + (result.skipped[$1] ?? 0) }
+        let withoutTrack = ["podcast", "audiobook", "no_track"].reduce(0) {
+            $0 + (result.skipped[$1] ?? 0)
+        }
         #expect(withoutTrack == expected["rows_without_track"] as? Int)
-        let recorded = try home.run("narada", ["log", "cat", "--type", "export.spotify_history.row"]).text.split(separator: "\n")
+        let recorded = try home.run(
+            "narada", ["log", "cat", "--type", "export.spotify_history.row"]
+        ).text.split(separator: "\n")
         #expect(recorded.count == distinct)
         // A private episode is counted as an episode.
-        #expect(recorded.count { $0.contains(#""incognito_mode":true"#) } == expected["incognito_rows"] as? Int)
+        #expect(
+            recorded.count { $0.contains(#""incognito_mode":true"#) } == expected["incognito_rows"]
+                as? Int)
         let times = recorded.compactMap { $0.firstMatch(of: /"ts":"([^"]*)"/).map { String($0.1) } }
-        #expect(times.min() == expected["first_ts"] as? String && times.max() == expected["last_ts"] as? String)
-        let uris = Set(recorded.compactMap { $0.firstMatch(of: /"spotify_track_uri":"([^"]*)"/).map { String($0.1) } })
+        #expect(
+            times.min() == expected["first_ts"] as? String
+                && times.max() == expected["last_ts"] as? String)
+        let uris = Set(
+            recorded.compactMap {
+                $0.firstMatch(of: /"spotify_track_uri":"([^"]*)"/).map { String($0.1) }
+            })
         #expect(uris.count == expected["distinct_track_uris"] as? Int)
         let again = try home.run("narada-cmd", arguments)
         #expect(again.text.contains(#""first":null"#))
@@ -176,7 +229,8 @@ struct ImportHistoryTests {
     @Test("Real rows are imported", .enabled(if: haveFixtures, "../shared/fixtures is not here"))
     func realSamples() throws {
         let home = try TestHome()
-        let found = try balance(try home.cmd("import", "spotify-history", "\(fixtures)/real_samples"))
+        let found = try balance(
+            try home.cmd("import", "spotify-history", "\(fixtures)/real_samples"))
         #expect(found.rows > 20 && found.listens > 0)
         #expect(try home.run("narada-project", ["--check"]).status == 0)
     }
@@ -186,10 +240,14 @@ struct ImportHistoryTests {
 struct ExitCodeTests {
     @Test("The table in the documentation is the enum in the program")
     func table() throws {
-        guard let page = FileManager.default.contents(atPath: root.path + "/docs/exit-codes.md") else { return }
-        let source = try #require(FileManager.default.contents(atPath: root.path + "/Sources/Commands/Support/NaradaError.swift"))
+        guard let page = FileManager.default.contents(atPath: root.path + "/docs/exit-codes.md")
+        else { return }
+        let source = try #require(
+            FileManager.default.contents(
+                atPath: root.path + "/Sources/Commands/Support/NaradaError.swift"))
         func numbers(_ data: Data, _ pattern: Regex<(Substring, Substring)>) -> [Int] {
-            String(decoding: data, as: UTF8.self).matches(of: pattern).compactMap { Int($0.1) }.sorted()
+            String(decoding: data, as: UTF8.self).matches(of: pattern).compactMap { Int($0.1) }
+                .sorted()
         }
         let documented = numbers(page, /(?m)^\| *`?(\d+)`? *\|/)
         let defined = numbers(source, /(?m)^    case \w+ = (\d+)$/)

@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 /// A home of a test's own, and the programs on it under a fixed clock.
 final class TestHome {
@@ -11,37 +11,51 @@ final class TestHome {
 
     init() throws { folder = try TemporaryFolder() }
 
-    func run(_ program: String, _ arguments: [String], input: String? = nil) throws -> Program.Result {
+    func run(_ program: String, _ arguments: [String], input: String? = nil) throws
+        -> Program.Result
+    {
         try Program(program).run(
             arguments, environment: ["NARADA_HOME": path, "NARADA_NOW": now], input: input)
     }
 
     /// Runs the write side, which must succeed; gives what it printed with `--json`.
     @discardableResult
-    func cmd(_ arguments: String..., input: String? = nil, at line: Int = #line) throws -> [String: Any] {
+    func cmd(_ arguments: String..., input: String? = nil, at line: Int = #line) throws -> [String:
+        Any]
+    {
         let result = try run("narada-cmd", arguments + ["--json"], input: input)
-        try #require(result.status == 0, "line \(line): \(arguments) ended with \(result.status): \(result.error)")
-        return try #require(try JSONSerialization.jsonObject(with: Data(result.output)) as? [String: Any])
+        try #require(
+            result.status == 0,
+            "line \(line): \(arguments) ended with \(result.status): \(result.error)")
+        return try #require(
+            try JSONSerialization.jsonObject(with: Data(result.output)) as? [String: Any])
     }
 
     /// Runs the read side, which must succeed; gives what it printed with `--json`.
     func read(_ arguments: String..., at line: Int = #line) throws -> Any {
         let result = try run("narada", arguments + ["--json"])
-        try #require(result.status == 0, "line \(line): \(arguments) ended with \(result.status): \(result.error)")
+        try #require(
+            result.status == 0,
+            "line \(line): \(arguments) ended with \(result.status): \(result.error)")
         return try JSONSerialization.jsonObject(with: Data(result.output))
     }
 
     func list(_ arguments: String..., at line: Int = #line) throws -> [[String: Any]] {
         let result = try run("narada", arguments + ["--json"])
-        try #require(result.status == 0, "line \(line): \(arguments) ended with \(result.status): \(result.error)")
-        return try #require(try JSONSerialization.jsonObject(with: Data(result.output)) as? [[String: Any]])
+        try #require(
+            result.status == 0,
+            "line \(line): \(arguments) ended with \(result.status): \(result.error)")
+        return try #require(
+            try JSONSerialization.jsonObject(with: Data(result.output)) as? [[String: Any]])
     }
 
     /// What stands in a playlist, row by row; nil for a row that is not available.
     func uris(_ playlist: String, asOf: String? = nil, at line: Int = #line) throws -> [String?] {
-        let result = try run("narada", ["playlist", playlist, "--json"] + (asOf.map { ["--as-of", $0] } ?? []))
+        let result = try run(
+            "narada", ["playlist", playlist, "--json"] + (asOf.map { ["--as-of", $0] } ?? []))
         try #require(result.status == 0, "line \(line): \(result.error)")
-        let view = try #require(try JSONSerialization.jsonObject(with: Data(result.output)) as? [String: Any])
+        let view = try #require(
+            try JSONSerialization.jsonObject(with: Data(result.output)) as? [String: Any])
         return try #require(view["items"] as? [[String: Any]]).map { $0["uri"] as? String }
     }
 
@@ -77,7 +91,8 @@ struct Refusal: Equatable {
         #expect(result.output.isEmpty, "an error leaves stdout alone")
         let last = result.error.split(separator: "\n").last.map(String.init) ?? ""
         let body = try #require(
-            try JSONSerialization.jsonObject(with: Data(last.utf8)) as? [String: [String: Any]], "\(result.error)")
+            try JSONSerialization.jsonObject(with: Data(last.utf8)) as? [String: [String: Any]],
+            "\(result.error)")
         let error = try #require(body["error"])
         code = error["code"] as? String ?? ""
         message = error["message"] as? String ?? ""
@@ -97,5 +112,6 @@ enum Tracks {
 
 func canonical(_ json: Any) throws -> String {
     String(
-        decoding: try JSONSerialization.data(withJSONObject: json, options: [.sortedKeys, .fragmentsAllowed]), as: UTF8.self)
+        decoding: try JSONSerialization.data(
+            withJSONObject: json, options: [.sortedKeys, .fragmentsAllowed]), as: UTF8.self)
 }

@@ -1,35 +1,59 @@
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 @Suite("Playlists by command")
 struct PlaylistTests {
     @Test("Edits give the list they say, and the run and seqs they appended")
     func edits() throws {
         let home = try TestHome()
-        let made = try home.cmd("playlist", "create", "Morning", Tracks.a, Tracks.b, "--description", "early")
+        let made = try home.cmd(
+            "playlist", "create", "Morning", Tracks.a, Tracks.b, "--description", "early")
         #expect((made["playlist"] as? String)?.hasPrefix("narada:playlist:") == true)
-        #expect(made["first"] as? Int == 1 && made["last"] as? Int == 1 && (made["run"] as? String)?.count == 26)
+        #expect(
+            made["first"] as? Int == 1 && made["last"] as? Int == 1
+                && (made["run"] as? String)?.count == 26)
 
         let steps: [([String], [String])] = [
             (["add", "Morning", Tracks.c, Tracks.a], [Tracks.a, Tracks.b, Tracks.c, Tracks.a]),
-            (["add", "Morning", Tracks.d, "--at", "1"], [Tracks.d, Tracks.a, Tracks.b, Tracks.c, Tracks.a]),
-            (["move", "Morning", "--from", "1", "--to", "5"], [Tracks.a, Tracks.b, Tracks.c, Tracks.a, Tracks.d]),
-            (["move", "Morning", "--from", "2", "--count", "2", "--to", "1"], [Tracks.b, Tracks.c, Tracks.a, Tracks.a, Tracks.d]),
-            (["move", "Morning", "--from", "1", "--count", "2", "--to", "4"], [Tracks.a, Tracks.a, Tracks.d, Tracks.b, Tracks.c]),
+            (
+                ["add", "Morning", Tracks.d, "--at", "1"],
+                [Tracks.d, Tracks.a, Tracks.b, Tracks.c, Tracks.a]
+            ),
+            (
+                ["move", "Morning", "--from", "1", "--to", "5"],
+                [Tracks.a, Tracks.b, Tracks.c, Tracks.a, Tracks.d]
+            ),
+            (
+                ["move", "Morning", "--from", "2", "--count", "2", "--to", "1"],
+                [Tracks.b, Tracks.c, Tracks.a, Tracks.a, Tracks.d]
+            ),
+            (
+                ["move", "Morning", "--from", "1", "--count", "2", "--to", "4"],
+                [Tracks.a, Tracks.a, Tracks.d, Tracks.b, Tracks.c]
+            ),
             (["remove", "Morning", "--at", "5", "3"], [Tracks.a, Tracks.a, Tracks.b]),
             (["remove", "Morning", Tracks.a], [Tracks.b]),
             (["remove", "Morning", "--at", "1"], []),
-            (["add", "Morning", "https://open.spotify.com/intl-de/track/5jzKL4BDMClWqRguW5qZvh?si=x"], [Tracks.c]),
+            (
+                [
+                    "add", "Morning",
+                    "https://open.spotify.com/intl-de/track/5jzKL4BDMClWqRguW5qZvh?si=x",
+                ], [Tracks.c]
+            ),
         ]
         for (seq, step) in steps.enumerated() {
             let result = try home.run("narada-cmd", ["playlist"] + step.0 + ["--json"])
             #expect(result.status == 0, "\(step.0): \(result.error)")
-            #expect(result.text.contains("\"first\":\(seq + 2),\"last\":\(seq + 2)"), "\(step.0): \(result.text)")
+            #expect(
+                result.text.contains("\"first\":\(seq + 2),\"last\":\(seq + 2)"),
+                "\(step.0): \(result.text)")
             #expect(try home.uris("Morning") == step.1, "\(step.0)")
         }
         // Every moment is still there.
-        for (seq, step) in steps.enumerated() { #expect(try home.uris("Morning", asOf: "\(seq + 2)") == step.1) }
+        for (seq, step) in steps.enumerated() {
+            #expect(try home.uris("Morning", asOf: "\(seq + 2)") == step.1)
+        }
         #expect(try home.run("narada-project", ["--check"]).status == 0)
     }
 
@@ -39,12 +63,16 @@ struct PlaylistTests {
         try home.cmd("playlist", "create", "Morning", Tracks.a, "--description", "early")
         try home.cmd("playlist", "link", "Morning", "spotify:playlist:37i9dQZF1DXcBWIGoYBM5M")
         for arguments in [
-            ["rename", "Morning", "Morning"], ["describe", "Morning", "early"], ["move", "Morning", "--from", "1", "--to", "1"],
-            ["link", "Morning", "spotify:playlist:37i9dQZF1DXcBWIGoYBM5M"], ["delete", "Morning", "--dry-run"],
+            ["rename", "Morning", "Morning"], ["describe", "Morning", "early"],
+            ["move", "Morning", "--from", "1", "--to", "1"],
+            ["link", "Morning", "spotify:playlist:37i9dQZF1DXcBWIGoYBM5M"],
+            ["delete", "Morning", "--dry-run"],
             ["restore", "Morning", "--as-of", "1"],
         ] {
             let result = try home.run("narada-cmd", ["playlist"] + arguments + ["--json"])
-            #expect(result.status == 0 && result.text.contains(#""first":null,"last":null"#), "\(arguments): \(result.text)")
+            #expect(
+                result.status == 0 && result.text.contains(#""first":null,"last":null"#),
+                "\(arguments): \(result.text)")
         }
         try home.cmd("init")
         #expect(try home.seq() == 2)
@@ -69,14 +97,17 @@ struct PlaylistTests {
 
         #expect(result["count"] as? Int == 5 && result["unavailable"] as? [Int] == [2, 5])
         #expect((result["cannot"] as? [Any])?.isEmpty == true && result["last"] as? Int == 5)
-        #expect(result["added"] as? Int == 2 && result["removed"] as? Int == 1 && result["playlist"] as? String == list)
+        #expect(
+            result["added"] as? Int == 2 && result["removed"] as? Int == 1
+                && result["playlist"] as? String == list)
         #expect(try home.uris("Evening") == then)
         let again = try home.cmd("playlist", "restore", "Evening", "--as-of", "1")
         #expect(again["first"] is NSNull)
         // And back again: a restore is an event like any other.
         try home.cmd("playlist", "restore", "Evening", "--as-of", "4")
         #expect(try home.uris("Evening") == [Tracks.b, Tracks.c, Tracks.a, nil])
-        let difference = try #require(try home.read("diff", "Evening", "1", "5") as? [String: [Any]])
+        let difference = try #require(
+            try home.read("diff", "Evening", "1", "5") as? [String: [Any]])
         #expect(Array(difference.values.joined()).isEmpty && difference.count == 3)
     }
 
@@ -92,10 +123,18 @@ struct PlaylistTests {
         #expect(try home.uris(uri) == [Tracks.a])
         #expect(try home.uris(url) == [Tracks.a])
         #expect(try home.list("playlists").compactMap { $0["linked"] as? String } == [uri])
-        for arguments in [["link", "Evening", uri], ["link", "Morning", "spotify:playlist:0000000000000000000000"]] {
-            #expect(try Refusal(try home.run("narada-cmd", ["playlist"] + arguments + ["--json"])).status == 65)
+        for arguments in [
+            ["link", "Evening", uri],
+            ["link", "Morning", "spotify:playlist:0000000000000000000000"],
+        ] {
+            #expect(
+                try Refusal(try home.run("narada-cmd", ["playlist"] + arguments + ["--json"]))
+                    .status == 65)
         }
-        #expect(try Refusal(try home.run("narada-cmd", ["playlist", "link", "Evening", "tidal:1", "--json"])).status == 64)
+        #expect(
+            try Refusal(
+                try home.run("narada-cmd", ["playlist", "link", "Evening", "tidal:1", "--json"])
+            ).status == 64)
         try home.cmd("playlist", "unlink", uri)
         #expect(try Refusal(try home.run("narada", ["playlist", uri, "--json"])).status == 66)
         try home.cmd("playlist", "link", "Evening", uri)
@@ -107,11 +146,14 @@ struct PlaylistTests {
     @Test("A name that several have lists them; a URI tells them apart")
     func ambiguous() throws {
         let home = try TestHome()
-        let first = try #require(try home.cmd("playlist", "create", "Mix", Tracks.a)["playlist"] as? String)
-        let second = try #require(try home.cmd("playlist", "create", "Mix", Tracks.b)["playlist"] as? String)
+        let first = try #require(
+            try home.cmd("playlist", "create", "Mix", Tracks.a)["playlist"] as? String)
+        let second = try #require(
+            try home.cmd("playlist", "create", "Mix", Tracks.b)["playlist"] as? String)
 
         let refusal = try Refusal(try home.run("narada", ["playlist", "Mix", "--json"]))
-        #expect(refusal.status == 66 && refusal.hint.contains(first) && refusal.hint.contains(second))
+        #expect(
+            refusal.status == 66 && refusal.hint.contains(first) && refusal.hint.contains(second))
         #expect(try home.uris(first) == [Tracks.a])
         #expect(try home.uris(second) == [Tracks.b])
         #expect(try home.uris("Mix", asOf: "1") == [Tracks.a])
@@ -132,17 +174,23 @@ struct PlaylistTests {
         #expect(try home.uris("Old", asOf: "3") == [Tracks.b])
         let then = try #require(try home.read("playlist", "New", "--as-of", "1") as? [String: Any])
         #expect(then["name"] as? String == "Old")
-        #expect(try Refusal(try home.run("narada", ["playlist", "Old", "--as-of", "2", "--json"])).status == 66)
+        #expect(
+            try Refusal(try home.run("narada", ["playlist", "Old", "--as-of", "2", "--json"]))
+                .status == 66)
     }
 
     @Test("A deleted playlist is found as it was, and leaves its name to the next one")
     func deleted() throws {
         let home = try TestHome()
-        let first = try #require(try home.cmd("playlist", "create", "Morning", Tracks.a)["playlist"] as? String)
+        let first = try #require(
+            try home.cmd("playlist", "create", "Morning", Tracks.a)["playlist"] as? String)
         try home.cmd("playlist", "delete", "Morning")
 
-        #expect(try Refusal(try home.run("narada", ["playlist", "Morning", "--json"])).status == 66)
-        #expect(try Refusal(try home.run("narada", ["playlist", first, "--json"])).hint.contains("--as-of"))
+        #expect(
+            try Refusal(try home.run("narada", ["playlist", "Morning", "--json"])).status == 66)
+        #expect(
+            try Refusal(try home.run("narada", ["playlist", first, "--json"])).hint.contains(
+                "--as-of"))
         #expect(try home.uris("Morning", asOf: "1") == [Tracks.a])
         #expect(try home.uris("Morning", asOf: "2") == [Tracks.a])
         #expect(try home.list("history", "Morning").count == 2)
@@ -163,19 +211,26 @@ struct PlaylistTests {
     @Test(
         "Global options stand before, between and behind the names of a command",
         arguments: [
-            ["--home", "HOME", "--json", "playlist", "create", "A"], ["playlist", "--home=HOME", "create", "--json", "A"],
-            ["--json", "playlist", "--home", "HOME", "create", "A"], ["playlist", "create", "A", "--json", "--home", "HOME"],
+            ["--home", "HOME", "--json", "playlist", "create", "A"],
+            ["playlist", "--home=HOME", "create", "--json", "A"],
+            ["--json", "playlist", "--home", "HOME", "create", "A"],
+            ["playlist", "create", "A", "--json", "--home", "HOME"],
             ["--quiet", "--json", "playlist", "create", "--home", "HOME", "--", "--A"],
         ])
     func globals(arguments: [String]) throws {
         let folder = try TemporaryFolder()
         let home = folder.file("home")
-        let result = try Program("narada-cmd").run(arguments.map { $0.replacing("HOME", with: home) })
+        let result = try Program("narada-cmd").run(
+            arguments.map { $0.replacing("HOME", with: home) })
 
-        #expect(result.status == 0 && result.text.hasPrefix(#"{"playlist":"narada:playlist:"#), "\(result.error)")
+        #expect(
+            result.status == 0 && result.text.hasPrefix(#"{"playlist":"narada:playlist:"#),
+            "\(result.error)")
         let list = try Program("narada").run(["--json", "--home", home, "playlists"])
         #expect(list.text.contains(#""name":""#))
-        for arguments in [["log", "--json", "--home", home, "head"], ["--home", home, "log", "head", "--json"]] {
+        for arguments in [
+            ["log", "--json", "--home", home, "head"], ["--home", home, "log", "head", "--json"],
+        ] {
             #expect(try Program("narada").run(arguments).text.hasPrefix(#"{"seq":1"#))
         }
     }

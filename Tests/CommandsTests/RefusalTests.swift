@@ -1,28 +1,39 @@
 import Foundation
 import JSONText
 import Ledger
-import Testing
 import TestSupport
+import Testing
 
 @Suite("What is refused, and how")
 struct RefusalTests {
-    private func refusal(_ home: TestHome, _ program: String, _ arguments: [String], input: String? = nil) throws -> Refusal {
+    private func refusal(
+        _ home: TestHome, _ program: String, _ arguments: [String], input: String? = nil
+    ) throws -> Refusal {
         try Refusal(try home.run(program, arguments + ["--json"], input: input))
     }
 
     @Test(
         "Wrong usage is 64 and says what was meant",
         arguments: [
-            ("narada", ["playlis"], "'playlist'"), ("narada", ["statsu"], "'status'"), ("narada", ["log", "sta"], "'stat'"),
-            ("narada-cmd", ["imprt"], "'import'"), ("narada-cmd", ["playlist", "crate", "X"], "'create'"),
-            ("narada", ["status", "--jsn"], ""), ("narada-cmd", ["init", "--force"], ""), ("narada", ["playlist"], ""),
+            ("narada", ["playlis"], "'playlist'"), ("narada", ["statsu"], "'status'"),
+            ("narada", ["log", "sta"], "'stat'"),
+            ("narada-cmd", ["imprt"], "'import'"),
+            ("narada-cmd", ["playlist", "crate", "X"], "'create'"),
+            ("narada", ["status", "--jsn"], ""), ("narada-cmd", ["init", "--force"], ""),
+            ("narada", ["playlist"], ""),
             ("narada", ["playlist", "A", "B"], ""), ("narada", ["listens", "--limit", "many"], ""),
-            ("narada", ["listens", "--since", "3 May"], ""), ("narada", ["playlist", "A", "--as-of", "soon"], ""),
-            ("narada", ["listens", "--reason", "boring"], "bad_time"), ("narada", ["log", "verify", "--expect", "7"], "log head"),
-            ("narada-project", ["--only", "trakcs"], "'tracks'"), ("narada-project", ["--only", "everything"], "mappings"),
-            ("narada-project", ["--as-of", "1"], ""), ("narada-project", ["--check", "--rebuild"], ""),
-            ("narada-cmd", ["append"], ""), ("narada-cmd", ["append", "--type", "playlist.deleted"], ""),
-            ("narada-cmd", ["playlist", "remove", "A"], ""), ("narada-cmd", ["playlist", "add", "A", "spotify:track:short"], "22"),
+            ("narada", ["listens", "--since", "3 May"], ""),
+            ("narada", ["playlist", "A", "--as-of", "soon"], ""),
+            ("narada", ["listens", "--reason", "boring"], "bad_time"),
+            ("narada", ["log", "verify", "--expect", "7"], "log head"),
+            ("narada-project", ["--only", "trakcs"], "'tracks'"),
+            ("narada-project", ["--only", "everything"], "mappings"),
+            ("narada-project", ["--as-of", "1"], ""),
+            ("narada-project", ["--check", "--rebuild"], ""),
+            ("narada-cmd", ["append"], ""),
+            ("narada-cmd", ["append", "--type", "playlist.deleted"], ""),
+            ("narada-cmd", ["playlist", "remove", "A"], ""),
+            ("narada-cmd", ["playlist", "add", "A", "spotify:track:short"], "22"),
             ("narada-cmd", ["playlist", "create", "A", "http://example.org/x"], "spotify:track"),
             ("narada-cmd", ["init", "--lock-timeout", "-1"], ""),
         ])
@@ -42,15 +53,19 @@ struct RefusalTests {
         let home = try TestHome()
         let result = try home.run("narada", ["status"])
         #expect(result.status == 66 && result.output.isEmpty)
-        #expect(result.error.hasPrefix("error: there is no ledger in ") && result.error.hasSuffix(".\n"))
+        #expect(
+            result.error.hasPrefix("error: there is no ledger in ") && result.error.hasSuffix(".\n")
+        )
         #expect(result.error.split(separator: "\n").count == 1 && result.error.contains("; "))
     }
 
     @Test(
         "Without a home readers end with 66 and make none",
         arguments: [
-            ("narada", ["status"]), ("narada", ["playlists"]), ("narada", ["log", "cat"]), ("narada", ["log", "verify"]),
-            ("narada", ["explain", "1"]), ("narada-project", []), ("narada-project", ["--check"]), ("narada-project-tracks", []),
+            ("narada", ["status"]), ("narada", ["playlists"]), ("narada", ["log", "cat"]),
+            ("narada", ["log", "verify"]),
+            ("narada", ["explain", "1"]), ("narada-project", []), ("narada-project", ["--check"]),
+            ("narada-project-tracks", []),
         ] as [(String, [String])])
     func noHome(program: String, arguments: [String]) throws {
         let home = try TestHome()
@@ -65,23 +80,31 @@ struct RefusalTests {
         #expect(try Refusal(result).status == 78)
     }
 
-    @Test("A clock that is no time is bad configuration", arguments: ["yesterday", "2026-11-22", "1795341600", "2026-13-01T00:00:00Z"])
+    @Test(
+        "A clock that is no time is bad configuration",
+        arguments: ["yesterday", "2026-11-22", "1795341600", "2026-13-01T00:00:00Z"])
     func clock(now: String) throws {
         let home = try TestHome()
         home.now = now
-        for (program, arguments) in [("narada", ["status"]), ("narada-cmd", ["init"]), ("narada-project", [])] {
+        for (program, arguments) in [
+            ("narada", ["status"]), ("narada-cmd", ["init"]), ("narada-project", []),
+        ] {
             let refusal = try refusal(home, program, arguments)
             #expect(refusal.status == 78 && refusal.message.contains("NARADA_NOW"))
         }
         #expect(!FileManager.default.fileExists(atPath: home.path))
     }
 
-    @Test("A ledger that is a file is an I/O error", arguments: ["narada", "narada-cmd", "narada-project"])
+    @Test(
+        "A ledger that is a file is an I/O error",
+        arguments: ["narada", "narada-cmd", "narada-project"])
     func ledgerIsAFile(program: String) throws {
         let home = try TestHome()
-        try FileManager.default.createDirectory(atPath: home.path, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: home.path, withIntermediateDirectories: true)
         try Data().write(to: URL(fileURLWithPath: home.path + "/ledger"))
-        let arguments = ["narada": ["status"], "narada-cmd": ["init"], "narada-project": []][program] ?? []
+        let arguments =
+            ["narada": ["status"], "narada-cmd": ["init"], "narada-project": []][program] ?? []
 
         #expect(try refusal(home, program, arguments).status == 74)
     }
@@ -94,8 +117,14 @@ struct RefusalTests {
         try home.cmd("playlist", "create", "Morning")
         let files = FileManager.default
         let folders = [home.path, home.path + "/ledger"]
-        for folder in folders { try files.setAttributes([.posixPermissions: 0o555], ofItemAtPath: folder) }
-        defer { for folder in folders { try? files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder) } }
+        for folder in folders {
+            try files.setAttributes([.posixPermissions: 0o555], ofItemAtPath: folder)
+        }
+        defer {
+            for folder in folders {
+                try? files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder)
+            }
+        }
 
         #expect(try home.list("playlists").count == 1)
         #expect(try refusal(home, "narada-cmd", ["playlist", "create", "Evening"]).status == 74)
@@ -103,7 +132,9 @@ struct RefusalTests {
 
     // MARK: Moments
 
-    @Test("Before a playlist was known it is 66 and the first seq that knows it; past the end it is 64")
+    @Test(
+        "Before a playlist was known it is 66 and the first seq that knows it; past the end it is 64"
+    )
     func moments() throws {
         let home = try TestHome()
         home.now = "2026-11-01T10:00:00Z"
@@ -111,18 +142,33 @@ struct RefusalTests {
         home.now = "2026-11-03T10:00:00Z"
         try home.cmd("playlist", "create", "Second", Tracks.a)
 
-        for moment in ["1", "2026-11-02", "2026-11-01T10:00:00Z", "2026-11-03T09:59:59.999Z", "1d", "0", "2020-01-01"] {
+        for moment in [
+            "1", "2026-11-02", "2026-11-01T10:00:00Z", "2026-11-03T09:59:59.999Z", "1d", "0",
+            "2020-01-01",
+        ] {
             let refusal = try refusal(home, "narada", ["playlist", "Second", "--as-of", moment])
-            #expect(refusal.status == 66 && refusal.hint.contains("event that does is 2"), "\(moment): \(refusal)")
+            #expect(
+                refusal.status == 66 && refusal.hint.contains("event that does is 2"),
+                "\(moment): \(refusal)")
         }
-        for moment in ["2", "2026-11-03", "2026-11-03T10:00:00Z", "2026-11-03T11:30:00+01:00", "0d", "2030-01-01"] {
+        for moment in [
+            "2", "2026-11-03", "2026-11-03T10:00:00Z", "2026-11-03T11:30:00+01:00", "0d",
+            "2030-01-01",
+        ] {
             #expect(try home.uris("Second", asOf: moment) == [Tracks.a], "\(moment)")
         }
         #expect(try refusal(home, "narada", ["playlist", "Second", "--as-of", "3"]).status == 64)
         #expect(try refusal(home, "narada", ["diff", "Second", "2", "9"]).status == 64)
-        #expect(try refusal(home, "narada-cmd", ["playlist", "restore", "Second", "--as-of", "9"]).status == 64)
-        #expect(try refusal(home, "narada-cmd", ["playlist", "restore", "Second", "--as-of", "1"]).status == 66)
-        #expect(try refusal(home, "narada-project", ["--as-of", "9", "--into", home.folder.file("x.db")]).status == 64)
+        #expect(
+            try refusal(home, "narada-cmd", ["playlist", "restore", "Second", "--as-of", "9"])
+                .status == 64)
+        #expect(
+            try refusal(home, "narada-cmd", ["playlist", "restore", "Second", "--as-of", "1"])
+                .status == 66)
+        #expect(
+            try refusal(
+                home, "narada-project", ["--as-of", "9", "--into", home.folder.file("x.db")]
+            ).status == 64)
     }
 
     @Test("A seq is a moment for listens too")
@@ -135,7 +181,9 @@ struct RefusalTests {
         let rows = days.map { day, title in
             #"{"ts":"2026-11-\#(day)T00:00:00Z","ms_played":240000,"spotify_track_uri":"\#(Tracks.a)","master_metadata_track_name":"\#(title)"}"#
         }
-        try home.cmd("import", "spotify-history", home.file("endsong_0.json", "[\(rows.joined(separator: ","))]"))
+        try home.cmd(
+            "import", "spotify-history",
+            home.file("endsong_0.json", "[\(rows.joined(separator: ","))]"))
 
         #expect(try home.list("listens", "--since", "1").count == 2)
         #expect(try home.list("listens", "--since", "2").count == 1)
@@ -151,15 +199,30 @@ struct RefusalTests {
         try home.cmd("playlist", "create", "Morning", Tracks.a)
         try home.cmd("playlist", "create", "Évening")
         let cases: [(String, [String], String)] = [
-            ("narada", ["playlist", "Mornin"], "'Morning'"), ("narada", ["playlist", "morning"], "'Morning'"),
-            ("narada", ["history", "Mourning"], "'Morning'"), ("narada-cmd", ["playlist", "add", "Evening", Tracks.a], "'Évening'"),
+            ("narada", ["playlist", "Mornin"], "'Morning'"),
+            ("narada", ["playlist", "morning"], "'Morning'"),
+            ("narada", ["history", "Mourning"], "'Morning'"),
+            ("narada-cmd", ["playlist", "add", "Evening", Tracks.a], "'Évening'"),
             ("narada", ["playlist", "Something else entirely"], "`narada playlists`"),
-            ("narada", ["playlist", "spotify:playlist:37i9dQZF1DXcBWIGoYBM5M"], ""), ("narada", ["explain", "99"], "log head"),
-            ("narada", ["explain", "Morning#2"], "1 rows"), ("narada", ["explain", "Morning#0"], ""),
-            ("narada", ["track", "Nothing"], ""), ("narada-cmd", ["playlist", "remove", "Morning", "--at", "2"], "1 to 1"),
+            ("narada", ["playlist", "spotify:playlist:37i9dQZF1DXcBWIGoYBM5M"], ""),
+            ("narada", ["explain", "99"], "log head"),
+            ("narada", ["explain", "Morning#2"], "1 rows"),
+            ("narada", ["explain", "Morning#0"], ""),
+            ("narada", ["explain", "Morning#-9223372036854775808"], "1 rows"),
+            ("narada", ["playlist", "", "--as-of", "1"], ""),
+            ("narada-cmd", ["append", "--file", home.folder.path], ""),
+            ("narada-cmd", ["import", "playlist", home.folder.path], ""),
+            ("narada", ["track", "Nothing"], ""),
+            ("narada-cmd", ["playlist", "remove", "Morning", "--at", "2"], "1 to 1"),
             ("narada-cmd", ["playlist", "remove", "Morning", Tracks.b], ""),
             ("narada-cmd", ["playlist", "move", "Morning", "--from", "1", "--to", "2"], ""),
-            ("narada-cmd", ["playlist", "move", "Morning", "--from", "1", "--count", "9223372036854775807", "--to", "1"], ""),
+            (
+                "narada-cmd",
+                [
+                    "playlist", "move", "Morning", "--from", "1", "--count", "9223372036854775807",
+                    "--to", "1",
+                ], ""
+            ),
             ("narada-cmd", ["playlist", "add", "Morning", Tracks.a, "--at", "3"], "1 to 2"),
             ("narada-cmd", ["playlist", "unlink", "Morning"], ""),
             ("narada-cmd", ["import", "spotify-history", home.folder.file("nowhere.zip")], ""),
@@ -179,10 +242,14 @@ struct RefusalTests {
         arguments: [
             ("spotify-history", "endsong_0.json", "[{"), ("spotify-history", "x.json", "{}"),
             ("spotify-history", "endsong_0.json", #"[{"ms_played":1},{"ms_played":"2"}]"#),
-            ("spotify-history", "export.zip", "PK\u{3}\u{4}"), ("playlist", "x.json", "{"), ("playlist", "x.json", "{}"),
-            ("playlist", "x.json", #"{"name":"A","items":[{"uri":7}]}"#), ("playlist", "x.json", #"{"name":"A","items":[7]}"#),
-            ("playlist", "x.json", #"{"playlists":[]}"#), ("playlist", "x.json", #"{"playlists":[{"name":"A"}]}"#),
-            ("playlist", "x.txt", "Artist - Title"), ("playlist", "x.json", #"{"name":"A","items":[]} x"#),
+            ("spotify-history", "export.zip", "PK\u{3}\u{4}"), ("playlist", "x.json", "{"),
+            ("playlist", "x.json", "{}"),
+            ("playlist", "x.json", #"{"name":"A","items":[{"uri":7}]}"#),
+            ("playlist", "x.json", #"{"name":"A","items":[7]}"#),
+            ("playlist", "x.json", #"{"playlists":[]}"#),
+            ("playlist", "x.json", #"{"playlists":[{"name":"A"}]}"#),
+            ("playlist", "x.txt", "Artist - Title"),
+            ("playlist", "x.json", #"{"name":"A","items":[]} x"#),
         ])
     func malformed(kind: String, name: String, text: String) throws {
         let home = try TestHome()
@@ -200,16 +267,39 @@ struct RefusalTests {
     func oneBadFile() throws {
         let home = try TestHome()
         try home.cmd("init")
-        let good = try home.file("endsong_0.json", #"[{"ts":"2025-04-28T21:16:38Z","ms_played":1}]"#)
+        let good = try home.file(
+            "endsong_0.json", #"[{"ts":"2025-04-28T21:16:38Z","ms_played":1}]"#)
         let bad = try home.file("endsong_1.json", #"[{"ts":"2025-04-28T21:16:38Z","ms_played":2},"#)
 
-        #expect(try refusal(home, "narada-cmd", ["import", "spotify-history", good, bad]).status == 65)
+        #expect(
+            try refusal(home, "narada-cmd", ["import", "spotify-history", good, bad]).status == 65)
         #expect(try home.seq() == 0)
+    }
+
+    @Test("A projection into a place that takes none leaves nothing beside it")
+    func intoNowhere() throws {
+        let home = try TestHome()
+        try home.cmd("playlist", "create", "A")
+        let place = home.folder.file("taken")
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+
+        #expect(
+            try refusal(home, "narada-project", ["--as-of", "1", "--into", place]).status == 74)
+        #expect(
+            try refusal(home, "narada-project", ["--as-of", "1", "--into", place + "/none/x.db"])
+                .status == 74)
+
+        #expect(
+            try Set(FileManager.default.contentsOfDirectory(atPath: home.folder.path)) == [
+                "home", "taken",
+            ])
     }
 
     // MARK: A newer ledger
 
-    @Test("Events of a newer Narada stop the projectors, and the log goes on working", arguments: [("playlist.sung", 1), ("playlist.created", 9)])
+    @Test(
+        "Events of a newer Narada stop the projectors, and the log goes on working",
+        arguments: [("playlist.sung", 1), ("playlist.created", 9)])
     func newer(type: String, version: Int) throws {
         let home = try TestHome()
         try home.cmd("playlist", "create", "Morning")
@@ -217,16 +307,28 @@ struct RefusalTests {
             try Ledger(home.path + "/ledger"), run: "01JD9V5T8Q0000000000000000",
             clock: Clock(fixedAt: ISOTime.parse("2026-11-22T10:00:01Z")))
         let stream = try #require(StreamName("narada:playlist:01JD9V5T8Q6Z3M1K7R2W4X0YBN"))
-        try writer.append([NewEvent(type: type, version: version, stream: stream, data: Array(#"{"new":1}"#.utf8))])
+        try writer.append([
+            NewEvent(type: type, version: version, stream: stream, data: Array(#"{"new":1}"#.utf8))
+        ])
         try writer.close()
 
-        for (program, arguments) in [("narada-project", []), ("narada-project", ["--rebuild"]), ("narada-cmd", ["playlist", "create", "B"])] {
-            let result = try home.run(program, arguments + ["--json"])
-            if program == "narada-cmd" { continue }
-            let refusal = try Refusal(result)
+        let history = try home.file(
+            "endsong_0.json", #"[{"ts":"2025-04-28T21:16:38Z","ms_played":1}]"#)
+        let list = try home.file("a.m3u8", "#EXTM3U\n\(Tracks.a)\n")
+        for (program, arguments) in [
+            ("narada-project", []), ("narada-project", ["--rebuild"]), ("narada", ["playlists"]),
+            ("narada-cmd", ["playlist", "create", "B"]),
+            ("narada-cmd", ["playlist", "rename", "Morning", "B"]),
+            ("narada-cmd", ["import", "spotify-history", history]),
+            ("narada-cmd", ["import", "playlist", list]),
+        ] {
+            let refusal = try Refusal(try home.run(program, arguments + ["--json"]))
             #expect(refusal.status == 65 && refusal.code == "event-unreadable", "\(refusal)")
-            #expect(refusal.message.contains("event 2") && refusal.hint.contains("newer Narada"), "\(refusal)")
+            #expect(
+                refusal.message.contains("event 2") && refusal.hint.contains("newer Narada"),
+                "\(refusal)")
         }
+        #expect(try home.seq() == 2, "nothing is appended to a log that cannot be folded")
         let cat = try home.run("narada", ["log", "cat", "--from", "2", "--to", "2"])
         #expect(cat.status == 0 && cat.text.contains(#""type":"\#(type)","v":\#(version)"#))
         for arguments in [["log", "stat"], ["log", "head"], ["log", "verify"]] {

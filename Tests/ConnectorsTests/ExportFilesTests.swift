@@ -1,8 +1,8 @@
 import Connectors
 import Foundation
 import JSONText
-import Testing
 import TestSupport
+import Testing
 
 /// Keeps folders for as long as a test runs; a variable's last use may be earlier.
 private final class Keeper {
@@ -15,8 +15,10 @@ struct ExportFilesTests {
     private static let rows = (1...5).map { Sample.row($0) }
     private static let history = Array(Sample.list(rows).utf8)
     private static let account = Array(
-        #"[{"endTime":"2024-08-02 22:44","artistName":"A","trackName":"T","msPlayed":118990}]"#.utf8)
-    private static let audio = "Spotify Extended Streaming History/Streaming_History_Audio_2025_0.json"
+        #"[{"endTime":"2024-08-02 22:44","artistName":"A","trackName":"T","msPlayed":118990}]"#.utf8
+    )
+    private static let audio =
+        "Spotify Extended Streaming History/Streaming_History_Audio_2025_0.json"
 
     /// Lays files into a folder.
     private func folder(_ files: [(name: String, data: [UInt8])]) throws -> TemporaryFolder {
@@ -57,12 +59,14 @@ struct ExportFilesTests {
         let inner = try #require(FileManager.default.contents(atPath: packed.file("export.zip")))
         let nested = try zip([("my_spotify_data.zip", Array(inner))])
         for path in [
-            unpacked.path, unpacked.file(Self.audio), packed.file("export.zip"), packed.path, nested.file("export.zip"),
+            unpacked.path, unpacked.file(Self.audio), packed.file("export.zip"), packed.path,
+            nested.file("export.zip"),
         ] {
             let files = try ExportFiles([path]).files
             #expect(files.map(\.name) == ["Streaming_History_Audio_2025_0.json"], "\(path)")
             #expect(try Sample.rows(of: try #require(files.first)) == Self.rows)
-            #expect(try Sample.rows(of: try #require(files.first)) == Self.rows, "it can be read twice")
+            #expect(
+                try Sample.rows(of: try #require(files.first)) == Self.rows, "it can be read twice")
         }
     }
 
@@ -72,7 +76,8 @@ struct ExportFilesTests {
         var name = "endsong_0.json"
         for level in 1...3 {
             let folder = try zip([(name, archive)])
-            archive = Array(try #require(FileManager.default.contents(atPath: folder.file("export.zip"))))
+            archive = Array(
+                try #require(FileManager.default.contents(atPath: folder.file("export.zip"))))
             name = "level\(level).zip"
             #expect((failure([folder.file("export.zip")]) != nil) == (level == 3), "level \(level)")
         }
@@ -80,20 +85,24 @@ struct ExportFilesTests {
 
     @Test("Renamed files are known by what they hold, in any order of names")
     func byContent() throws {
-        let indented = Array(("\u{FEFF}[\n  {\n    \"platform\": \"x\",\n    \"ms_played\": 5\n  }\n]").utf8)
+        let indented = Array(
+            ("\u{FEFF}[\n  {\n    \"platform\": \"x\",\n    \"ms_played\": 5\n  }\n]").utf8)
         let folder = try folder([
-            ("b/My plays (2).json", Self.history), ("a/plays.JSON", indented), ("YourLibrary.json", Array("{}".utf8)),
+            ("b/My plays (2).json", Self.history), ("a/plays.JSON", indented),
+            ("YourLibrary.json", Array("{}".utf8)),
             ("Playlist1.json", Array(#"{"playlists":[]}"#.utf8)), ("notes.txt", Self.history),
             ("other.json", Array("[1,2]".utf8)), ("broken.json", [0xFF, 0x00]), ("empty.json", []),
         ])
 
-        #expect(try ExportFiles([folder.path]).files.map(\.name) == ["plays.JSON", "My plays (2).json"])
+        #expect(
+            try ExportFiles([folder.path]).files.map(\.name) == ["plays.JSON", "My plays (2).json"])
     }
 
     @Test("Hidden files and what macOS leaves are no history")
     func hidden() throws {
         let files: [(String, [UInt8])] = [
-            (Self.audio, Self.history), ("__MACOSX/Spotify/._Streaming_History_Audio_2025_0.json", [0, 5, 22, 7]),
+            (Self.audio, Self.history),
+            ("__MACOSX/Spotify/._Streaming_History_Audio_2025_0.json", [0, 5, 22, 7]),
             ("__MACOSX/endsong_0.json", Self.history), (".hidden/endsong_1.json", Self.history),
             ("x/.endsong_2.json", Self.history),
         ]
@@ -104,12 +113,18 @@ struct ExportFilesTests {
 
     @Test("Files that hold private data are never opened, even if they look like a history")
     func privateNames() throws {
-        let names = ["Userdata.json", "Identity.json", "Payments.json", "SearchQueries.json", "Inferences.json", "Follow.json"]
+        let names = [
+            "Userdata.json", "Identity.json", "Payments.json", "SearchQueries.json",
+            "Inferences.json", "Follow.json",
+        ]
         let files = names.map { ($0, Self.history) } + [(Self.audio, Self.history)]
         #expect(try ExportFiles([try folder(files).path]).files.count == 1)
         // Its content cannot even be unpacked.
-        let packed = try zip([(Self.audio, Self.history), ("Userdata.json", Array("secretsecret".utf8))])
-        var bytes = Array(try #require(FileManager.default.contents(atPath: packed.file("export.zip"))))
+        let packed = try zip([
+            (Self.audio, Self.history), ("Userdata.json", Array("secretsecret".utf8)),
+        ])
+        var bytes = Array(
+            try #require(FileManager.default.contents(atPath: packed.file("export.zip"))))
         let name = Array("Userdata.json".utf8)
         let at = try #require(bytes.indices.first { bytes[$0...].starts(with: name) })
         for offset in 0..<6 { bytes[at + name.count + offset] ^= 0xFF }
@@ -130,13 +145,18 @@ struct ExportFilesTests {
             #expect(error.message.contains("StreamingHistory_music_0.json"))
             #expect(error.remedy.contains("Extended streaming history"))
         }
-        let both = try ExportFiles([try folder([(name, Self.account), (Self.audio, Self.history)]).path])
+        let both = try ExportFiles([
+            try folder([(name, Self.account), (Self.audio, Self.history)]).path
+        ])
         #expect(both.files.count == 1 && both.accountFiles == ["StreamingHistory_music_0.json"])
     }
 
     @Test("What is not there, and what holds no history, is told apart")
     func nothing() throws {
-        let folder = try folder([("x/notes.txt", [1]), ("list.json", Array("{}".utf8)), ("not.zip", Array("no zip".utf8))])
+        let folder = try folder([
+            ("x/notes.txt", [1]), ("list.json", Array("{}".utf8)),
+            ("not.zip", Array("no zip".utf8)),
+        ])
 
         #expect(failure([folder.file("no-such.zip")])?.code == .missing)
         #expect(failure([folder.file("x")])?.code == .missing)
@@ -167,7 +187,9 @@ struct ExportFilesTests {
             damaged[index] ^= 1 << (index % 8)
             try Data(damaged).write(to: URL(fileURLWithPath: path))
             do {
-                for file in try ExportFiles([path]).files { #expect(try Sample.rows(of: file) == Self.rows, "byte \(index)") }
+                for file in try ExportFiles([path]).files {
+                    #expect(try Sample.rows(of: file) == Self.rows, "byte \(index)")
+                }
             } catch is ExportError {
                 refused += 1
             }
@@ -177,7 +199,10 @@ struct ExportFilesTests {
 
     @Test("Names that lead elsewhere are names, nothing else")
     func slippingNames() throws {
-        let names = ["../../../tmp/endsong_7.json", "/etc/endsong_8.json", "C:\\Users\\me\\endsong_9.json", "a\u{1B}[2J/endsong_6.json"]
+        let names = [
+            "../../../tmp/endsong_7.json", "/etc/endsong_8.json", "C:\\Users\\me\\endsong_9.json",
+            "a\u{1B}[2J/endsong_6.json",
+        ]
         let packed = try zip(names.map { ($0, Self.history) })
 
         let files = try ExportFiles([packed.file("export.zip")]).files
@@ -191,16 +216,23 @@ struct ExportFilesTests {
 
     @Test("A member that grows out of all proportion is refused")
     func bomb() throws {
-        let packed = try zip([("endsong_0.json", Array("[".utf8) + Array(repeating: 0x20, count: 8 << 20) + Array("]".utf8))])
+        let packed = try zip([
+            (
+                "endsong_0.json",
+                Array("[".utf8) + Array(repeating: 0x20, count: 8 << 20) + Array("]".utf8)
+            )
+        ])
         let size = try #require(
-            try FileManager.default.attributesOfItem(atPath: packed.file("export.zip"))[.size] as? Int)
+            try FileManager.default.attributesOfItem(atPath: packed.file("export.zip"))[.size]
+                as? Int)
         #expect(size < 20_000)
 
         let error = try #require(failure([packed.file("export.zip")]))
         #expect(error.code == .malformed && error.message.contains("200-fold"))
     }
 
-    @Test("Ten thousand members are looked through, one more is refused", arguments: [10_000, 10_001])
+    @Test(
+        "Ten thousand members are looked through, one more is refused", arguments: [10_000, 10_001])
     func manyMembers(count: Int) throws {
         let folder = try TemporaryFolder()
         keeper.folders.append(folder)
@@ -221,8 +253,10 @@ struct ExportFilesTests {
         let outside = try folder([("endsong_0.json", Self.history)])
         let inside = try folder([("endsong_1.json", Self.history)])
         try FileManager.default.createSymbolicLink(
-            atPath: inside.file("endsong_2.json"), withDestinationPath: outside.file("endsong_0.json"))
-        try FileManager.default.createSymbolicLink(atPath: inside.file("more"), withDestinationPath: outside.path)
+            atPath: inside.file("endsong_2.json"),
+            withDestinationPath: outside.file("endsong_0.json"))
+        try FileManager.default.createSymbolicLink(
+            atPath: inside.file("more"), withDestinationPath: outside.path)
 
         #expect(try ExportFiles([inside.path]).files.map(\.name) == ["endsong_1.json"])
     }

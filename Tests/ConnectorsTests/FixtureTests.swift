@@ -8,11 +8,14 @@ import Testing
 
 /// The synthetic exports beside the repository, where they are at hand.
 private let fixtures =
-    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("shared/fixtures/spotify-export").path
 private let haveFixtures = FileManager.default.fileExists(atPath: fixtures)
 
-@Suite("The exports beside the repository", .enabled(if: haveFixtures, "../shared/fixtures is not here"))
+@Suite(
+    "The exports beside the repository",
+    .enabled(if: haveFixtures, "../shared/fixtures is not here"))
 struct FixtureTests {
     /// What `expected.json` counts.
     private struct Counts: Equatable {
@@ -41,15 +44,24 @@ struct FixtureTests {
     @Test(
         "Rows, duplicates, tracks and times are what is expected",
         arguments: [
-            ("extended_layout", ["Streaming_History_Audio_2021-2023_0.json", "Streaming_History_Audio_2023-2026_1.json"]),
+            (
+                "extended_layout",
+                [
+                    "Streaming_History_Audio_2021-2023_0.json",
+                    "Streaming_History_Audio_2023-2026_1.json",
+                ]
+            ),
             ("endsong_layout", ["endsong_0.json"]),
         ])
     func expected(layout: String, names: [String]) throws {
-        let data = try #require(FileManager.default.contents(atPath: "\(fixtures)/\(layout)/expected.json"))
+        let data = try #require(
+            FileManager.default.contents(atPath: "\(fixtures)/\(layout)/expected.json"))
         let expected = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
         var counts = Counts()
 
-        let files = try ExportFiles(["\(fixtures)/\(layout)"]).files.filter { names.contains($0.name) }
+        let files = try ExportFiles(["\(fixtures)/\(layout)"]).files.filter {
+            names.contains($0.name)
+        }
         for file in files {
             let rows = try HistoryRows(file)
             while let row = try rows.next() { counts.add(row) }
@@ -74,7 +86,9 @@ struct FixtureTests {
         for file in files { #expect(!(try Sample.rows(of: file)).isEmpty) }
     }
 
-    @Test("Account data is told apart from a history", arguments: ["account_data_layout", "account_data_old_layout"])
+    @Test(
+        "Account data is told apart from a history",
+        arguments: ["account_data_layout", "account_data_old_layout"])
     func account(layout: String) {
         let error = #expect(throws: ExportError.self) { try ExportFiles(["\(fixtures)/\(layout)"]) }
         #expect(error?.code == .missing)

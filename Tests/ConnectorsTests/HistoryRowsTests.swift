@@ -3,8 +3,8 @@ import Foundation
 import JSONText
 import Music
 import Projections
-import Testing
 import TestSupport
+import Testing
 
 @Suite("Rows of a history file")
 struct HistoryRowsTests {
@@ -72,10 +72,14 @@ struct HistoryRowsTests {
 
     @Test("A title of 60,000 bytes is taken, one of 100,000 characters refused")
     func longTitles() throws {
-        func list(_ title: String) -> String { #"[{"ts":"x","master_metadata_track_name":"\#(title)"}]"# }
+        func list(_ title: String) -> String {
+            #"[{"ts":"x","master_metadata_track_name":"\#(title)"}]"#
+        }
 
         #expect(try Sample.read(list(String(repeating: "é", count: 30_000))).count == 1)
-        #expect(try Sample.refusal(list(String(repeating: "t", count: 100_000)))?.contains("row 1") == true)
+        #expect(
+            try Sample.refusal(list(String(repeating: "t", count: 100_000)))?.contains("row 1")
+                == true)
     }
 
     @Test("Nesting is taken to 64 levels")
@@ -93,10 +97,14 @@ struct HistoryRowsTests {
     @Test(
         "What is not a list of objects is refused",
         arguments: [
-            "", " ", "{}", "null", "\"[]\"", "[", "[{}", "[{},", "[{},]", "[,{}]", "[{}}]", "[{]}", "[{} {}]", "[{};{}]",
-            "[1]", "[null]", "[[]]", "[\"a\"]", "[{}]]", "[{}] x", "[{}][]", "[]]", "[{'ts':1}]", "[{\"a\"}]", "[{\"a\":}]",
-            "[{\"a\":01}]", "[{\"a\":+1}]", "[{\"a\":NaN}]", "[{\"a\":tru}]", "[{\"a\":\"\n\"}]", "[{\"a\":\"\\x\"}]",
-            "[{\"a\":\"\\u12\"}]", "[{\"a\":1,}]", "[{,}]", "// x\n[]", "\u{FEFF}\u{FEFF}[]", "[{\"a\":\"]}",
+            "", " ", "{}", "null", "\"[]\"", "[", "[{}", "[{},", "[{},]", "[,{}]", "[{}}]", "[{]}",
+            "[{} {}]", "[{};{}]",
+            "[1]", "[null]", "[[]]", "[\"a\"]", "[{}]]", "[{}] x", "[{}][]", "[]]", "[{'ts':1}]",
+            "[{\"a\"}]", "[{\"a\":}]",
+            "[{\"a\":01}]", "[{\"a\":+1}]", "[{\"a\":NaN}]", "[{\"a\":tru}]", "[{\"a\":\"\n\"}]",
+            "[{\"a\":\"\\x\"}]",
+            "[{\"a\":\"\\u12\"}]", "[{\"a\":1,}]", "[{,}]", "// x\n[]", "\u{FEFF}\u{FEFF}[]",
+            "[{\"a\":\"]}",
         ])
     func refused(text: String) throws {
         #expect(try Sample.refusal(text) != nil)
@@ -105,11 +113,13 @@ struct HistoryRowsTests {
     @Test("What is not UTF-8 is refused, inside a text and outside")
     func encoding() throws {
         for bytes: [UInt8] in [
-            [0xFF], [0xC0, 0x80], [0xC3], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xE2, 0x82], [0xF0, 0x82, 0x82, 0xAC],
+            [0xFF], [0xC0, 0x80], [0xC3], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80],
+            [0xE2, 0x82], [0xF0, 0x82, 0x82, 0xAC],
         ] {
             let inside = Array("[{\"ts\":\"".utf8) + bytes + Array("\"}]".utf8)
             #expect(try Sample.refusal(inside) != nil, "\(bytes)")
-            #expect(try Sample.refusal(Array("[{}".utf8) + bytes + Array("]".utf8)) != nil, "\(bytes)")
+            #expect(
+                try Sample.refusal(Array("[{}".utf8) + bytes + Array("]".utf8)) != nil, "\(bytes)")
         }
         let utf16 = "[{\"ts\":\"x\"}]".utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }
         #expect(try Sample.refusal(utf16) != nil)
@@ -135,10 +145,14 @@ struct HistoryRowsTests {
         "A field of another type is named with its row",
         arguments: [
             ("ts", "1"), ("ts", "[]"), ("master_metadata_track_name", "{}"),
-            ("master_metadata_album_artist_name", "7"), ("master_metadata_album_album_name", "false"),
-            ("spotify_track_uri", "0"), ("spotify_episode_uri", "[]"), ("reason_end", "true"), ("ms_played", "\"5\""),
-            ("ms_played", "true"), ("ms_played", "1e400"), ("offline_timestamp", "\"\""), ("offline_timestamp", "{}"),
-            ("skipped", "\"no\""), ("skipped", "0"), ("incognito_mode", "1"), ("audiobook_uri", "3"),
+            ("master_metadata_album_artist_name", "7"),
+            ("master_metadata_album_album_name", "false"),
+            ("spotify_track_uri", "0"), ("spotify_episode_uri", "[]"), ("reason_end", "true"),
+            ("ms_played", "\"5\""),
+            ("ms_played", "true"), ("ms_played", "1e400"), ("offline_timestamp", "\"\""),
+            ("offline_timestamp", "{}"),
+            ("skipped", "\"no\""), ("skipped", "0"), ("incognito_mode", "1"),
+            ("audiobook_uri", "3"),
         ])
     func wrongTypes(field: String, value: String) throws {
         let message = try Sample.refusal("[\(Sample.row(1)),{\"\(field)\":\(value)}]")
@@ -150,9 +164,13 @@ struct HistoryRowsTests {
 
     @Test("A row may lack every key, and hold null in any")
     func lacking() throws {
-        let fields = ["ts", "ms_played", "spotify_track_uri", "reason_end", "skipped", "offline_timestamp", "incognito_mode"]
+        let fields = [
+            "ts", "ms_played", "spotify_track_uri", "reason_end", "skipped", "offline_timestamp",
+            "incognito_mode",
+        ]
         let nulls = "{" + fields.map { "\"\($0)\":null" }.joined(separator: ",") + "}"
-        let whole = Sample.row(1, more: #","reason_end":"trackdone","skipped":false,"unknown":{"a":[1]}"#)
+        let whole = Sample.row(
+            1, more: #","reason_end":"trackdone","skipped":false,"unknown":{"a":[1]}"#)
         #expect(try Sample.read("[{},\(nulls),\(whole)]").count == 3)
     }
 
@@ -165,7 +183,8 @@ struct HistoryRowsTests {
     @Test("NUL and lone surrogates in a text become U+FFFD where it is read")
     func oddEscapes() throws {
         let rows = try Sample.read(
-            #"[{"ts":"2025-04-28T21:16:38Z","spotify_track_uri":"u","master_metadata_track_name":"a\u0000b\ud800c\udc00d\ud83c\udfb5"}]"#)
+            #"[{"ts":"2025-04-28T21:16:38Z","spotify_track_uri":"u","master_metadata_track_name":"a\u0000b\ud800c\udc00d\ud83c\udfb5"}]"#
+        )
         Array(try #require(rows.first).utf8).withUnsafeBufferPointer { bytes in
             let row = HistoryRow(JSONValue(bytes))
             #expect(row.title?.text == "a\u{FFFD}b\u{FFFD}c\u{FFFD}d🎵")

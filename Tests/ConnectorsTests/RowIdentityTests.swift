@@ -1,7 +1,7 @@
 import Connectors
 import JSONText
-import Testing
 import TestSupport
+import Testing
 
 @Suite("Which rows are one row")
 struct RowIdentityTests {
@@ -9,7 +9,8 @@ struct RowIdentityTests {
         Array(row.utf8).withUnsafeBufferPointer { RowIdentity(JSONValue($0)) }
     }
 
-    private static let row = #"{"ts":"2025-04-28T21:16:38Z","ms_played":193283,"name":"Café","skipped":null,"offline":false}"#
+    private static let row =
+        #"{"ts":"2025-04-28T21:16:38Z","ms_played":193283,"name":"Café","skipped":null,"offline":false}"#
 
     @Test(
         "Order, spelling, white space, nulls and private fields make no difference",
@@ -69,8 +70,10 @@ struct RowIdentityTests {
     @Test("Private fields are told by how they begin")
     func privateFields() {
         let keys = [
-            ("username", true), ("ip_addr", true), ("ip_addr_decrypted", true), ("user_agent_decrypted", true),
-            ("user_agent", true), ("ip", false), ("user", false), ("ts", false), ("platform", false),
+            ("username", true), ("ip_addr", true), ("ip_addr_decrypted", true),
+            ("user_agent_decrypted", true),
+            ("user_agent", true), ("ip", false), ("user", false), ("ts", false),
+            ("platform", false),
         ]
         for (key, wanted) in keys {
             #expect(Array(key.utf8).withUnsafeBufferPointer { isPrivate($0) } == wanted, "\(key)")

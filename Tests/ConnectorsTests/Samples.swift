@@ -1,15 +1,16 @@
 import Connectors
 import Foundation
 import JSONText
-import Testing
 import TestSupport
+import Testing
 
 /// Files of a streaming history as tests need them.
 enum Sample {
     /// A row of the extended history; more members may follow.
     static func row(_ number: Int, ms: Int = 200_000, more: String = "") -> String {
         let second = number % 60 < 10 ? "0\(number % 60)" : "\(number % 60)"
-        return #"{"ts":"2025-04-28T21:16:\#(second)Z","ms_played":\#(ms),"master_metadata_track_name":"Track \#(number)","spotify_track_uri":"spotify:track:2B8geqnq9YIym0ixYn83Pd"\#(more)}"#
+        return
+            #"{"ts":"2025-04-28T21:16:\#(second)Z","ms_played":\#(ms),"master_metadata_track_name":"Track \#(number)","spotify_track_uri":"spotify:track:2B8geqnq9YIym0ixYn83Pd"\#(more)}"#
     }
 
     static func list(_ rows: [String]) -> String { "[" + rows.joined(separator: ",") + "]" }
@@ -28,7 +29,9 @@ enum Sample {
     }
 
     /// Writes bytes as a history file and reads its rows.
-    static func read(_ bytes: some Sequence<UInt8>, as name: String = "endsong_0.json") throws -> [String] {
+    static func read(_ bytes: some Sequence<UInt8>, as name: String = "endsong_0.json") throws
+        -> [String]
+    {
         let folder = try TemporaryFolder()
         try Data(bytes).write(to: URL(fileURLWithPath: folder.file(name)))
         return try withExtendedLifetime(folder) { try rows(in: folder.file(name)) }

@@ -4,19 +4,23 @@ import JSONText
 import Ledger
 import Music
 import Projections
-import Testing
 import TestSupport
+import Testing
 
 /// A ledger that was written once and is read for good; `NARADA_UPDATE_GOLDENS=1` writes it anew.
 @Suite("The golden ledger of version 1")
 struct GoldenLedgerTests {
-    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Goldens/ledger-v1"
+    private static let folder =
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Goldens/ledger-v1"
     private static let list = "narada:playlist:01JD9V5T8Q6Z3M1K7R2W4X0YBN"
     private static let files = ["FORMAT", "HEAD", "000000000001.lz4"]
 
-    private static func event(_ type: String, _ version: Int, _ stream: String, _ data: String) throws -> NewEvent {
+    private static func event(_ type: String, _ version: Int, _ stream: String, _ data: String)
+        throws -> NewEvent
+    {
         NewEvent(
-            type: type, version: version, stream: try #require(StreamName(stream)), data: Array(data.utf8))
+            type: type, version: version, stream: try #require(StreamName(stream)),
+            data: Array(data.utf8))
     }
 
     /// What stands in it: `playlist.edited` of version 1, or its twin of version 2, between other events.
@@ -31,7 +35,9 @@ struct GoldenLedgerTests {
         }
         return [
             [
-                try event("playlist.created", 1, list, #"{"name":"Morning","items":[{"uri":"\#(rows[0])"},{"uri":null}]}"#),
+                try event(
+                    "playlist.created", 1, list,
+                    #"{"name":"Morning","items":[{"uri":"\#(rows[0])"},{"uri":null}]}"#),
                 try event("playlist.described", 1, list, #"{"description":"Zażółć gęślą jaźń"}"#),
             ],
             [try edit(#""op":"add","at":2"#)],
@@ -40,7 +46,11 @@ struct GoldenLedgerTests {
                 try event("playlist.renamed", 1, list, #"{"name":"Early \"morning\""}"#),
             ],
             [try edit(#""op":"set""#)],
-            [try event("playlist.edited", 2, list, #"{"op":"add","items":[{"uri":"\#(rows[0])","title":"Red Liberation"}]}"#)],
+            [
+                try event(
+                    "playlist.edited", 2, list,
+                    #"{"op":"add","items":[{"uri":"\#(rows[0])","title":"Red Liberation"}]}"#)
+            ],
         ]
     }
 
@@ -50,7 +60,8 @@ struct GoldenLedgerTests {
         for (index, commit) in try commits(edited: version).enumerated() {
             let moment = try #require(ISOTime.parse("2026-11-22T10:00:0\(index).123Z"))
             let writer = try LedgerWriter(
-                try Ledger(folder), run: "01JD9V5T8Q0000000000000000", clock: Clock(fixedAt: moment))
+                try Ledger(folder), run: "01JD9V5T8Q0000000000000000", clock: Clock(fixedAt: moment)
+            )
             try writer.append(commit)
             try writer.close()
         }
@@ -67,11 +78,14 @@ struct GoldenLedgerTests {
                 let line = try #require(EventLine(batch[index]))
                 try Catalogue.read(line) { kind, data in
                     let fact = try #require(try PlaylistFact(kind, data))
-                    if state == nil { state = PlaylistState(uri: list, fact, seq: line.seq, at: line.at) }
+                    if state == nil {
+                        state = PlaylistState(uri: list, fact, seq: line.seq, at: line.at)
+                    }
                     _ = try state?.apply(fact, seq: line.seq, at: line.at)
                 }
                 let rows = try #require(state).rows.rows
-                lists.append(rows.map { "\($0.id) \($0.uri ?? "null") \($0.sortKey) \($0.addedAtMS)" })
+                lists.append(
+                    rows.map { "\($0.id) \($0.uri ?? "null") \($0.sortKey) \($0.addedAtMS)" })
             }
         }
         return lists
@@ -81,7 +95,8 @@ struct GoldenLedgerTests {
     func sameRows() throws {
         if ProcessInfo.processInfo.environment["NARADA_UPDATE_GOLDENS"] == "1" {
             try? FileManager.default.removeItem(atPath: Self.folder)
-            try FileManager.default.createDirectory(atPath: Self.folder, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: Self.folder, withIntermediateDirectories: true)
             try Self.write(Self.folder)
         }
         let temporary = try TemporaryFolder()
@@ -92,10 +107,11 @@ struct GoldenLedgerTests {
 
         #expect(golden == (try Self.rows(in: twin)))
         #expect(golden.map(\.count) == [2, 2, 4, 4, 4, 2, 3])
-        #expect(golden.last?.map { $0.split(separator: " ")[1] } == [
-            "spotify:track:3aJ2aJz5xL03hpaqdPS7Ah", "spotify:track:2B8geqnq9YIym0ixYn83Pd",
-            "spotify:track:2B8geqnq9YIym0ixYn83Pd",
-        ])
+        #expect(
+            golden.last?.map { $0.split(separator: " ")[1] } == [
+                "spotify:track:3aJ2aJz5xL03hpaqdPS7Ah", "spotify:track:2B8geqnq9YIym0ixYn83Pd",
+                "spotify:track:2B8geqnq9YIym0ixYn83Pd",
+            ])
     }
 
     @Test("The writer still writes these bytes")
@@ -106,7 +122,8 @@ struct GoldenLedgerTests {
         try Self.write(folder)
 
         for file in Self.files {
-            let golden = try #require(FileManager.default.contents(atPath: Self.folder + "/" + file), "\(file)")
+            let golden = try #require(
+                FileManager.default.contents(atPath: Self.folder + "/" + file), "\(file)")
             #expect(FileManager.default.contents(atPath: folder + "/" + file) == golden, "\(file)")
         }
         let names = try FileManager.default.contentsOfDirectory(atPath: folder)

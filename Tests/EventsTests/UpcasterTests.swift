@@ -5,7 +5,9 @@ import Testing
 
 // At file scope: inside a function Swift 6.3.1 crashes on a closure with these types.
 private func step(_ name: String, _ data: JSONValue) throws(EventFault) -> [UInt8] {
-    guard let path = data["path"]?.text else { throw EventFault(field: "path", reason: "is missing") }
+    guard let path = data["path"]?.text else {
+        throw EventFault(field: "path", reason: "is missing")
+    }
     return JSON.object([("path", .text(path + "." + name))]).bytes
 }
 private let one: Upcaster = { (data: JSONValue) throws(EventFault) in try step("one", data) }
@@ -25,15 +27,21 @@ struct UpcasterTests {
         let type = Catalogue.type(.playlistEdited)
         #expect(type.version == 2)
 
-        let data = try upcast(#"{"op":"add","at":3,"uris":["spotify:track:a","x\"y",null]}"#, through: type.upcasters)
+        let data = try upcast(
+            #"{"op":"add","at":3,"uris":["spotify:track:a","x\"y",null]}"#, through: type.upcasters)
 
-        #expect(data == #"{"op":"add","at":3,"items":[{"uri":"spotify:track:a"},{"uri":"x\"y"},{"uri":null}]}"#)
+        #expect(
+            data
+                == #"{"op":"add","at":3,"items":[{"uri":"spotify:track:a"},{"uri":"x\"y"},{"uri":null}]}"#
+        )
         #expect(CatalogueTests.fault(.playlistEdited, data) == nil)
     }
 
     @Test(
         "What names no new rows stays as it is",
-        arguments: [#"{"op":"remove","positions":[1,3]}"#, #"{"op":"move","from":1,"count":2,"to":3}"#])
+        arguments: [
+            #"{"op":"remove","positions":[1,3]}"#, #"{"op":"move","from":1,"count":2,"to":3}"#,
+        ])
     func untouched(data: String) throws {
         #expect(try upcast(data, through: Catalogue.type(.playlistEdited).upcasters) == data)
     }
@@ -42,8 +50,11 @@ struct UpcasterTests {
     func chain() throws {
         let steps: [Upcaster] = [one, two, three]
 
-        #expect(try upcast(#"{"path":"zero"}"#, through: steps) == #"{"path":"zero.one.two.three"}"#)
-        #expect(try upcast(#"{"path":"one"}"#, through: Array(steps[1...])) == #"{"path":"one.two.three"}"#)
+        #expect(
+            try upcast(#"{"path":"zero"}"#, through: steps) == #"{"path":"zero.one.two.three"}"#)
+        #expect(
+            try upcast(#"{"path":"one"}"#, through: Array(steps[1...]))
+                == #"{"path":"one.two.three"}"#)
         #expect(try upcast(#"{"path":"three"}"#, through: []) == #"{"path":"three"}"#)
     }
 
@@ -75,7 +86,10 @@ struct UpcasterTests {
 
     @Test(
         "An unknown type and a higher version come from a newer Narada",
-        arguments: [("playlist.sung", 1), ("playlist.edited", 3), ("playlist.deleted", 2), ("playlist.deleted", 0)])
+        arguments: [
+            ("playlist.sung", 1), ("playlist.edited", 3), ("playlist.deleted", 2),
+            ("playlist.deleted", 0),
+        ])
     func newer(type: String, version: Int) throws {
         let error = #expect(throws: UnreadableEvent.self) { try read(type, version: version, "{}") }
 

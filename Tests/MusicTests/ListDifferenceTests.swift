@@ -1,10 +1,11 @@
 import Music
-import Testing
 import TestSupport
+import Testing
 
 @Suite("The difference of two lists")
 struct ListDifferenceTests {
-    private func randomList(_ generator: inout SplitMix64, upTo most: Int, names: Int) -> [String?] {
+    private func randomList(_ generator: inout SplitMix64, upTo most: Int, names: Int) -> [String?]
+    {
         (0..<Int.random(in: 0...most, using: &generator)).map { _ in
             let pick = Int.random(in: 0...names, using: &generator)
             return pick == 0 ? nil : "spotify:track:\(pick)"
@@ -36,7 +37,9 @@ struct ListDifferenceTests {
             let difference = ListDifference(from: old, to: new)
 
             #expect(difference.isKept.count { $0 } == longestCommon(old, new), "seed \(seed)")
-            let kept = new.indices.filter { difference.isKept[$0] }.compactMap { difference.origins[$0] }
+            let kept = new.indices.filter { difference.isKept[$0] }.compactMap {
+                difference.origins[$0]
+            }
             #expect(kept == kept.sorted(), "seed \(seed)")
         }
     }
@@ -50,11 +53,16 @@ struct ListDifferenceTests {
 
             let difference = ListDifference(from: old, to: new)
 
-            let made = new.indices.map { index in difference.origins[index].map { old[$0] } ?? new[index] }
+            let made = new.indices.map { index in
+                difference.origins[index].map { old[$0] } ?? new[index]
+            }
             #expect(made == new, "seed \(seed)")
             let used = difference.origins.compactMap { $0 }
-            #expect(Set(used).count == used.count, "seed \(seed): an old row stands for two new ones")
-            #expect(Set(used).isDisjoint(with: difference.removed) && used.count + difference.removed.count == old.count)
+            #expect(
+                Set(used).count == used.count, "seed \(seed): an old row stands for two new ones")
+            #expect(
+                Set(used).isDisjoint(with: difference.removed)
+                    && used.count + difference.removed.count == old.count)
             #expect(difference.removed == difference.removed.sorted())
             #expect(Set(difference.added).isDisjoint(with: difference.moved))
             // What is both in the old and in the new list is moved, never removed here and added there.
@@ -81,7 +89,9 @@ struct ListDifferenceTests {
         #expect(difference.added == added)
         #expect(difference.removed.count == removed.count)
         #expect(difference.moved.count == moved.count)
-        if old.count == Set(old).count { #expect(difference.removed == removed && difference.moved == moved) }
+        if old.count == Set(old).count {
+            #expect(difference.removed == removed && difference.moved == moved)
+        }
     }
 
     @Test("A turned list of ten thousand rows keeps one")

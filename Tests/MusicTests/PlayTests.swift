@@ -5,7 +5,9 @@ import Testing
 struct PlayTests {
     private static let end: Int64 = 1_700_000_000_000
 
-    private static func play(_ milliseconds: Int64 = 200_000, _ change: (inout Play) -> Void = { _ in }) -> Play {
+    private static func play(
+        _ milliseconds: Int64 = 200_000, _ change: (inout Play) -> Void = { _ in }
+    ) -> Play {
         var play = Play()
         play.endedAtMS = end
         play.playedMS = milliseconds
@@ -79,7 +81,8 @@ struct PlayTests {
     func words() {
         #expect(
             Play.Reason.allCases.map(\.rawValue) == [
-                "bad_time", "podcast", "audiobook", "no_track", "incognito", "short", "near_duplicate",
+                "bad_time", "podcast", "audiobook", "no_track", "incognito", "short",
+                "near_duplicate",
             ])
     }
 
@@ -132,7 +135,8 @@ struct PlayTests {
 
     @Test(
         "Lengths that nothing can have do not make a start, nor end the program",
-        arguments: [Int64.min, Int64.min + 1, Int64.max], [nil, Int64.max, 1_700_000_000] as [Int64?])
+        arguments: [Int64.min, Int64.min + 1, Int64.max],
+        [nil, Int64.max, 1_700_000_000] as [Int64?])
     func nonsense(played: Int64, offline: Int64?) throws {
         let play = Self.play(played) { $0.offlineTimestamp = offline }
 

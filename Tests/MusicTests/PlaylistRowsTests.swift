@@ -1,6 +1,6 @@
 import Music
-import Testing
 import TestSupport
+import Testing
 
 @Suite("Rows of a playlist")
 struct PlaylistRowsTests {
@@ -16,21 +16,27 @@ struct PlaylistRowsTests {
             let pick = Int.random(in: 0...8, using: &generator)
             return PlaylistItem(
                 uri: pick == 0 ? nil : "spotify:track:\(pick)",
-                addedAtMS: Bool.random(using: &generator) ? Int64.random(in: 0...9999, using: &generator) : nil)
+                addedAtMS: Bool.random(using: &generator)
+                    ? Int64.random(in: 0...9999, using: &generator) : nil)
         }
     }
 
     private func randomEdit(_ generator: inout SplitMix64, count: Int) -> PlaylistEdit {
         switch Int.random(in: 0..<4, using: &generator) {
         case 0:
-            let at = Bool.random(using: &generator) ? Int.random(in: 1...count + 1, using: &generator) : nil
+            let at =
+                Bool.random(using: &generator)
+                ? Int.random(in: 1...count + 1, using: &generator) : nil
             return .add(randomItems(&generator, most: 5), at: at)
         case 1 where count > 0:
-            return .remove((1...count).filter { _ in Int.random(in: 0..<4, using: &generator) == 0 })
+            return .remove(
+                (1...count).filter { _ in Int.random(in: 0..<4, using: &generator) == 0 })
         case 2 where count > 0:
             let from = Int.random(in: 1...count, using: &generator)
             let length = Int.random(in: 1...count - from + 1, using: &generator)
-            return .move(from: from, count: length, to: Int.random(in: 1...count - length + 1, using: &generator))
+            return .move(
+                from: from, count: length,
+                to: Int.random(in: 1...count - length + 1, using: &generator))
         default: return .set(randomItems(&generator, most: 12))
         }
     }
@@ -39,8 +45,10 @@ struct PlaylistRowsTests {
     private func uris(_ edit: PlaylistEdit, _ old: [String?]) -> [String?] {
         var list = old
         switch edit {
-        case .add(let items, let at): list.insert(contentsOf: items.map(\.uri), at: (at ?? old.count + 1) - 1)
-        case .remove(let positions): for position in positions.reversed() { list.remove(at: position - 1) }
+        case .add(let items, let at):
+            list.insert(contentsOf: items.map(\.uri), at: (at ?? old.count + 1) - 1)
+        case .remove(let positions):
+            for position in positions.reversed() { list.remove(at: position - 1) }
         case .move(let from, let count, let to):
             let block = Array(list[from - 1..<from - 1 + count])
             list.removeSubrange(from - 1..<from - 1 + count)
@@ -64,7 +72,8 @@ struct PlaylistRowsTests {
                 let after = rows.rows
                 let comment: Comment = "seed \(seed), event \(seq): \(edit)"
                 #expect(after.map(\.uri) == uris(edit, before.map(\.uri)), comment)
-                #expect(zip(after, after.dropFirst()).allSatisfy { $0.sortKey < $1.sortKey }, comment)
+                #expect(
+                    zip(after, after.dropFirst()).allSatisfy { $0.sortKey < $1.sortKey }, comment)
                 #expect(Set(after.map(\.id)).count == after.count, comment)
                 let old = Dictionary(uniqueKeysWithValues: before.map { ($0.id, $0) })
                 for row in after {
@@ -73,7 +82,8 @@ struct PlaylistRowsTests {
                         continue
                     }
                     #expect(
-                        row.uri == was.uri && row.addedAtMS == was.addedAtMS && row.createdAtMS == was.createdAtMS,
+                        row.uri == was.uri && row.addedAtMS == was.addedAtMS
+                            && row.createdAtMS == was.createdAtMS,
                         comment)
                 }
                 // New rows are numbered in document order, from 0.
@@ -85,7 +95,9 @@ struct PlaylistRowsTests {
     }
 
     /// The changes say what happened, and no row got a new key that could have kept its own.
-    private func check(_ changes: RowChanges, _ before: [PlaylistRow], _ after: [PlaylistRow], _ comment: Comment) {
+    private func check(
+        _ changes: RowChanges, _ before: [PlaylistRow], _ after: [PlaylistRow], _ comment: Comment
+    ) {
         let old = Dictionary(uniqueKeysWithValues: before.map { ($0.id, $0) })
         let new = Dictionary(uniqueKeysWithValues: after.map { ($0.id, $0) })
         #expect(changes.inserted == after.filter { old[$0.id] == nil }, comment)
@@ -134,13 +146,16 @@ struct PlaylistRowsTests {
         let changes = try rows.apply(.set(items), seq: 2, atMS: 2)
 
         #expect(rows.rows == before)
-        #expect(changes.inserted.isEmpty && changes.removed.isEmpty && changes.updated.isEmpty && changes.moved == 0)
+        #expect(
+            changes.inserted.isEmpty && changes.removed.isEmpty && changes.updated.isEmpty
+                && changes.moved == 0)
     }
 
     @Test("One row moved from the front to the end is one new key")
     func oneMove() throws {
         var rows = PlaylistRows()
-        _ = try rows.apply(.add((0..<50).map { PlaylistItem(uri: "t\($0)") }, at: nil), seq: 1, atMS: 1)
+        _ = try rows.apply(
+            .add((0..<50).map { PlaylistItem(uri: "t\($0)") }, at: nil), seq: 1, atMS: 1)
         let before = rows.rows
 
         let changes = try rows.apply(.move(from: 1, count: 1, to: 50), seq: 2, atMS: 2)
@@ -154,15 +169,19 @@ struct PlaylistRowsTests {
         arguments: [
             .add([PlaylistItem(uri: "x")], at: 0), .add([PlaylistItem(uri: "x")], at: 5),
             .add([PlaylistItem(uri: "x")], at: -1), .add([], at: 9),
-            .remove([0]), .remove([4]), .remove([1, 4]), .remove([2, 1]), .remove([2, 2]), .remove([-3]),
-            .move(from: 0, count: 1, to: 1), .move(from: 4, count: 1, to: 1), .move(from: 1, count: 0, to: 1),
-            .move(from: 2, count: 3, to: 1), .move(from: 1, count: 2, to: 3), .move(from: 1, count: 1, to: 0),
+            .remove([0]), .remove([4]), .remove([1, 4]), .remove([2, 1]), .remove([2, 2]),
+            .remove([-3]),
+            .move(from: 0, count: 1, to: 1), .move(from: 4, count: 1, to: 1),
+            .move(from: 1, count: 0, to: 1),
+            .move(from: 2, count: 3, to: 1), .move(from: 1, count: 2, to: 3),
+            .move(from: 1, count: 1, to: 0),
             .move(from: Int.max, count: Int.max, to: 1), .move(from: 1, count: Int.max, to: 1),
             .move(from: 1, count: 1, to: Int.max),
         ] as [PlaylistEdit])
     func outside(edit: PlaylistEdit) throws {
         var rows = PlaylistRows()
-        _ = try rows.apply(.add(["a", "b", "c"].map { PlaylistItem(uri: $0) }, at: nil), seq: 1, atMS: 1)
+        _ = try rows.apply(
+            .add(["a", "b", "c"].map { PlaylistItem(uri: $0) }, at: nil), seq: 1, atMS: 1)
         let before = rows.rows
 
         #expect(throws: PlaylistEditError.self) { try rows.apply(edit, seq: 2, atMS: 2) }
@@ -173,7 +192,9 @@ struct PlaylistRowsTests {
     func empty() throws {
         var rows = PlaylistRows()
         #expect(throws: PlaylistEditError.self) { try rows.apply(.remove([1]), seq: 1, atMS: 1) }
-        #expect(throws: PlaylistEditError.self) { try rows.apply(.move(from: 1, count: 1, to: 1), seq: 1, atMS: 1) }
+        #expect(throws: PlaylistEditError.self) {
+            try rows.apply(.move(from: 1, count: 1, to: 1), seq: 1, atMS: 1)
+        }
         _ = try rows.apply(.remove([]), seq: 1, atMS: 1)
         _ = try rows.apply(.set([]), seq: 1, atMS: 1)
         #expect(rows.rows.isEmpty)
@@ -182,13 +203,15 @@ struct PlaylistRowsTests {
     @Test("A used-up gap respreads the list once; ids, order and times stay")
     func respread() throws {
         var rows = PlaylistRows()
-        _ = try rows.apply(.add(["a", "z"].map { PlaylistItem(uri: $0) }, at: nil), seq: 1, atMS: 1)
+        _ = try rows.apply(
+            .add(["a", "z"].map { PlaylistItem(uri: $0) }, at: nil), seq: 1, atMS: 1)
         var respreads = 0
         var seq: Int64 = 1
         while respreads == 0, seq < 500 {
             seq += 1
             let before = rows.rows
-            let changes = try rows.apply(.add([PlaylistItem(uri: "t\(seq)")], at: 2), seq: seq, atMS: seq)
+            let changes = try rows.apply(
+                .add([PlaylistItem(uri: "t\(seq)")], at: 2), seq: seq, atMS: seq)
             guard !changes.updated.isEmpty else { continue }
             respreads += 1
             #expect(changes.moved == 0)
@@ -196,7 +219,9 @@ struct PlaylistRowsTests {
             var expected = before.map(\.id)
             expected.insert(seq << 16, at: 1)
             #expect(rows.rows.map(\.id) == expected)
-            #expect(rows.rows.filter { $0.id != seq << 16 }.map(\.updatedAtMS) == before.map(\.updatedAtMS))
+            #expect(
+                rows.rows.filter { $0.id != seq << 16 }.map(\.updatedAtMS)
+                    == before.map(\.updatedAtMS))
             #expect(rows.rows.map(\.sortKey) == SortKey.spread(before.count + 1))
         }
         #expect(respreads == 1)

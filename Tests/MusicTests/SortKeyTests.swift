@@ -1,6 +1,6 @@
 import Music
-import Testing
 import TestSupport
+import Testing
 
 @Suite("Sort keys")
 struct SortKeyTests {
@@ -41,7 +41,9 @@ struct SortKeyTests {
 
     @Test("Keys are compared as bytes, a shorter one before its extensions")
     func order() {
-        let ascending = ["0", "09", "0a", "9", "a", "a0000000", "a00000001", "a0000001", "z"].map { SortKey($0) }
+        let ascending = ["0", "09", "0a", "9", "a", "a0000000", "a00000001", "a0000001", "z"].map {
+            SortKey($0)
+        }
 
         #expect(zip(ascending, ascending.dropFirst()).allSatisfy(<))
         #expect(ascending.shuffled().sorted() == ascending)
@@ -75,7 +77,8 @@ struct SortKeyTests {
             var respreads = 0
             for step in 0..<600 {
                 let place =
-                    step % 2 == 0 ? Int.random(in: 0...keys.count, using: &generator) : min(favourite, keys.count)
+                    step % 2 == 0
+                    ? Int.random(in: 0...keys.count, using: &generator) : min(favourite, keys.count)
                 let lower = place > 0 ? keys[place - 1] : nil
                 let upper = place < keys.count ? keys[place] : nil
                 guard let key = SortKey.between(lower, upper, count: 1)?.first else {
@@ -93,7 +96,9 @@ struct SortKeyTests {
         }
     }
 
-    @Test("A gap that is halved for ever is used up in the end, not before 32 digits or 24 of them new")
+    @Test(
+        "A gap that is halved for ever is used up in the end, not before 32 digits or 24 of them new"
+    )
     func exhaustion() throws {
         var lower = SortKey("a0000000")
         let upper = SortKey("a0000001")
@@ -118,7 +123,9 @@ struct SortKeyTests {
         if !atEnd { last = SortKey("a0000000") }
         for _ in 0..<10_000 {
             let next = try #require(
-                (atEnd ? SortKey.between(last, nil, count: 1) : SortKey.between(nil, last, count: 1))?.first)
+                (atEnd
+                    ? SortKey.between(last, nil, count: 1) : SortKey.between(nil, last, count: 1))?
+                    .first)
             #expect(atEnd ? last < next : next < last)
             #expect(next.description.utf8.count == 8)
             last = next
