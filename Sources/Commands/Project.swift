@@ -66,11 +66,10 @@ public struct NaradaProject: ParsableCommand {
             try Set(
                 names.split(separator: ",").map { name in
                     guard let model = ReadModel(rawValue: String(name)) else {
-                        let near = nearest(String(name), among: ReadModel.allCases.map(\.rawValue))
+                        let names = ReadModel.allCases.map(\.rawValue)
                         throw NaradaError.usage(
                             "there is no read model '\(name)'",
-                            hint: near.first.map { "did you mean '\($0)'?" }
-                                ?? "it takes \(ReadModel.allCases.map(\.rawValue).joined(separator: ", ")).")
+                            hint: didYouMean(String(name), among: names) ?? "it takes \(names.joined(separator: ", ")).")
                     }
                     return model
                 })

@@ -143,16 +143,4 @@ struct PlayTests {
         let start = try #require(play.startedAtMS)
         #expect(start <= Self.end && start >= Self.end - 366 * 86_400_000)
     }
-
-    @Test("Titles that differ in ASCII case and white space alone have one key")
-    func titleKeys() {
-        func key(_ text: String) -> Int64 {
-            var text = text
-            return text.withUTF8 { titleKey($0) }
-        }
-        #expect(key("Red  Liberation ") == key("red liberation"))
-        #expect(key("Red Liberation") != key("RedLiberation"))
-        #expect(key("Red") != key("Rot"))
-        #expect(key("anything") >= 0)
-    }
 }

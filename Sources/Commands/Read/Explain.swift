@@ -140,36 +140,28 @@ struct ExplainCommand: ParsableCommand {
     // MARK: A count
 
     private func count(_ session: Session) throws {
-        let (track, rows) = try session.read { db in
-            let track = try TrackRow.find(reference, db)
-            let rows = try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT id >> 16, listened_at, ms_played, reason, channel FROM listens
-                    WHERE track_id = ? ORDER BY listened_at, id
-                    """, arguments: [track.id])
-            return (track, rows)
-        }
-        guard !globals.json else {
-            return Output.json([
-                "uri": .text(track.uri), "plays": JSON(track.plays),
-                "rows": .array(
-                    rows.map { row in
-                        [
-                            "seq": .integer(row[0]), "listened_at": JSON((row[1] as Int64?).map { ISOTime.text($0) }),
-                            "ms_played": .integer(row[2]), "reason": JSON(row[3] as String?), "channel": JSON(Channel(rawValue: row[4])?.name),
-                        ]
-                    }),
-            ])
-        }
-        Output.line(Output.safe("\(track.title ?? track.uri): \(track.plays) plays from \(rows.count) rows"))
-        Output.table(
-            ["SEQ", "STARTED", "PLAYED", "COUNTS"],
-            rows.map { row in
+        let (uri, title, rows) = try session.read { db in
+            let id = try trackID(reference, db)
+            let names = try Row.fetchOne(
+                db, sql: "SELECT n.uri, t.title FROM tracks t JOIN nodes n ON n.id = t.id WHERE t.id = ?",
+                arguments: [id])
+            let rows = try Listing(
                 [
-                    String(row[0] as Int64), (row[1] as Int64?).map { ISOTime.text($0, fraction: false) } ?? "–",
-                    Output.duration(row[2]), (row[3] as String?).map { "no, \($0)" } ?? "yes",
-                ]
-            }, right: [0, 2])
+                    .init("seq", "SEQ", .number), .init("listened_at", "STARTED", .time),
+                    .init("ms_played", "PLAYED", .duration), .init("channel", nil, .channels),
+                    .init("reason", "COUNTS", .verdict),
+                ], db,
+                """
+                SELECT id >> 16, listened_at, ms_played, channel, reason FROM listens
+                WHERE track_id = ? ORDER BY listened_at, id
+                """, [id])
+            return (names?[0] as String? ?? "", names?[1] as String?, rows)
+        }
+        let plays = rows.rows.count { ($0[4] as String?) == nil }
+        guard !globals.json else {
+            return Output.json(["uri": .text(uri), "plays": JSON(plays), "rows": rows.json])
+        }
+        Output.line(Output.safe("\(title ?? uri): \(Output.count(plays, "play")) from \(Output.count(rows.rows.count, "row"))"))
+        rows.print(globals)
     }
 }

@@ -12,30 +12,19 @@ struct PlaylistsCommand: ParsableCommand {
     @OptionGroup var globals: GlobalOptions
 
     func run() throws {
-        let rows = try Session(reading: globals).read { db in
-            try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT p.name, p.track_count, p.updated_at, p.uri, p.description,
-                        (SELECT group_concat(connector_name || ':playlist:' || connector_id, ' ')
-                         FROM playlist_mappings WHERE playlist_id = p.id) AS linked
-                    FROM playlists p WHERE p.is_deleted = 0 ORDER BY p.name, p.id
-                    """)
-        }
-        guard !globals.json else {
-            return Output.json(
-                .array(
-                    rows.map { row in
-                        [
-                            "playlist": .text(row[3]), "name": .text(row[0]), "description": JSON(row[4] as String?),
-                            "count": JSON(row[1] as Int), "updated_at": .text(ISOTime.text(row[2])),
-                            "linked": JSON(row[5] as String?),
-                        ]
-                    }))
-        }
-        Output.table(
-            ["NAME", "ROWS", "CHANGED", "URI"],
-            rows.map { [$0[0], String($0[1] as Int), ISOTime.text($0[2], fraction: false), $0[3]] }, right: [1])
+        try Session(reading: globals).read { db in
+            try Listing(
+                [
+                    .init("name", "NAME"), .init("count", "ROWS", .number), .init("updated_at", "CHANGED", .time),
+                    .init("playlist", "URI"), .init("description"), .init("linked"),
+                ], db,
+                """
+                SELECT p.name, p.track_count, p.updated_at, p.uri, p.description,
+                    (SELECT group_concat(connector_name || ':playlist:' || connector_id, ' ')
+                     FROM playlist_mappings WHERE playlist_id = p.id)
+                FROM playlists p WHERE p.is_deleted = 0 ORDER BY p.name, p.id
+                """)
+        }.print(globals)
     }
 }
 

@@ -7,7 +7,7 @@ import Music
 struct Listing {
     /// A column: its key in JSON, its heading in a table, and what its values are.
     struct Column {
-        enum Kind { case text, number, time, duration, names, channels }
+        enum Kind { case text, number, time, duration, names, channels, verdict }
         let key: String
         /// Nil for a column that only scripts see.
         let heading: String?
@@ -23,15 +23,32 @@ struct Listing {
     let columns: [Column]
     let rows: [Row]
 
+    /// Asks a query whose columns are these.
+    init(_ columns: [Column], _ db: Database, _ sql: String, _ arguments: StatementArguments = []) throws {
+        self.columns = columns
+        rows = try Row.fetchAll(db, sql: sql, arguments: arguments)
+    }
+
     /// Prints all of it, as a table or as a JSON array.
     func print(_ globals: GlobalOptions) {
-        guard !globals.json else { return Output.json(.array(rows.map { .object(members($0)) })) }
+        guard !globals.json else { return Output.json(json) }
         let shown = columns.indices.filter { columns[$0].heading != nil }
         let right = shown.indices.filter { [.number, .duration].contains(columns[shown[$0]].kind) }
         Output.table(
             shown.map { columns[$0].heading ?? "" }, rows.map { row in shown.map { cell(row, $0) } },
             right: Set(right))
     }
+
+    /// Prints one row under the names of its columns.
+    func printFirst(_ globals: GlobalOptions, more: [(String, JSON)], lines: [[String]]) {
+        guard let row = rows.first else { return }
+        guard !globals.json else { return Output.json(.object(members(row) + more)) }
+        let known = columns.indices.filter { !cell(row, $0).isEmpty && columns[$0].heading != nil }
+        Output.table(["", ""], known.map { [columns[$0].heading ?? "", cell(row, $0)] } + lines)
+    }
+
+    /// The rows as a JSON array.
+    var json: JSON { .array(rows.map { .object(members($0)) }) }
 
     /// A row's members in JSON.
     func members(_ row: Row) -> [(String, JSON)] {
@@ -41,7 +58,9 @@ struct Listing {
     /// A value as a person reads it.
     func cell(_ row: Row, _ index: Int) -> String {
         switch columns[index].kind {
-        case .text, .channels: row[index] ?? ""
+        case .text: row[index] ?? ""
+        case .channels: Channel(rawValue: row[index])?.name ?? ""
+        case .verdict: (row[index] as String?).map { "no, \($0)" } ?? "yes"
         case .number: (row[index] as Int64?).map(String.init) ?? ""
         case .time: (row[index] as Int64?).map { ISOTime.text($0, fraction: false) } ?? "–"
         case .duration: (row[index] as Int64?).map(Output.duration) ?? ""
@@ -51,7 +70,7 @@ struct Listing {
 
     private func json(_ row: Row, _ index: Int, _ kind: Column.Kind) -> JSON {
         switch kind {
-        case .text: JSON(row[index] as String?)
+        case .text, .verdict: JSON(row[index] as String?)
         case .number, .duration: JSON(row[index] as Int64?)
         case .time: JSON((row[index] as Int64?).map { ISOTime.text($0) })
         case .names: .array(artistNames(row[index]).map { .text($0) })

@@ -144,6 +144,12 @@ func nearest(_ text: String, among names: [String], limit: Int = 3) -> [String] 
     return scored.sorted { ($0.1, $0.0) < ($1.1, $1.0) }.prefix(limit).map(\.0)
 }
 
+/// The names that may have been meant as a hint; nil if none is near.
+func didYouMean(_ text: String, among names: [String]) -> String? {
+    let near = nearest(text, among: names)
+    return near.isEmpty ? nil : "did you mean \(near.map { "'\($0)'" }.joined(separator: " or "))?"
+}
+
 /// How many insertions, removals and replacements lead from one text to the other (Levenshtein).
 private func editDistance(_ left: [Unicode.Scalar], _ right: [Unicode.Scalar]) -> Int {
     var row = Array(0...right.count)

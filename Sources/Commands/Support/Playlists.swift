@@ -75,11 +75,9 @@ extension FoundPlaylist {
 
     private static func unknown(_ reference: String, _ db: Database) throws -> NaradaError {
         let names = try String.fetchAll(db, sql: "SELECT name FROM playlists WHERE is_deleted = 0")
-        let near = nearest(reference, among: names)
         return .notFound(
             "there is no playlist '\(reference)'",
-            hint: near.isEmpty
-                ? "`narada playlists` lists them." : "did you mean \(near.map { "'\($0)'" }.joined(separator: " or "))?")
+            hint: didYouMean(reference, among: names) ?? "`narada playlists` lists them.")
     }
 
     /// Its rows as they are now.

@@ -98,12 +98,9 @@ private func checkNames(_ root: any ParsableCommand.Type, _ arguments: [String])
         guard !subcommands.isEmpty, !argument.hasPrefix("-"), argument != "help" else { return }
         guard let next = subcommands.first(where: { $0._commandName == argument }) else {
             let names = subcommands.map { $0._commandName }
-            let near = nearest(argument, among: names)
             throw NaradaError.usage(
                 "'\(argument)' is not a command of \(command._commandName)",
-                hint: near.isEmpty
-                    ? "it takes \(names.joined(separator: ", "))."
-                    : "did you mean \(near.map { "'\($0)'" }.joined(separator: " or "))?")
+                hint: didYouMean(argument, among: names) ?? "it takes \(names.joined(separator: ", ")).")
         }
         command = next
     }

@@ -123,7 +123,8 @@ final class Session {
 
     // MARK: Appending
 
-    private func writer() throws -> LedgerWriter {
+    /// The session's one writer; the log is opened at its first append.
+    func writer() throws -> LedgerWriter {
         if let openWriter { return openWriter }
         let writer = try LedgerWriter(
             ledger, run: run, clock: clock, lockTimeoutMS: lockTimeoutMS, holder: task,

@@ -13,10 +13,7 @@ struct InitCommand: ParsableCommand {
 
     func run() throws {
         let session = try Session(writing: options, task: "init")
-        let writer = try LedgerWriter(
-            session.ledger, run: session.run, clock: session.clock, lockTimeoutMS: Int(options.lockTimeout * 1000),
-            holder: "init", witnesses: session.projector.witnesses())
-        _ = try writer.refresh()
+        _ = try session.writer().refresh()
         try session.catchUp()
         try session.answer([("home", .text(session.home.path))], text: "the home is \(session.home.path)")
     }
@@ -165,11 +162,8 @@ struct RepairCommand: ParsableCommand {
 
     func run() throws {
         let session = try Session(writing: options, task: "repair")
-        let writer = try LedgerWriter(
-            session.ledger, run: session.run, clock: session.clock, lockTimeoutMS: Int(options.lockTimeout * 1000),
-            holder: "repair")
         if !dryRun { try session.projector.forget(after: discardFrom - 1) }
-        let result = try writer.discard(from: discardFrom, dryRun: dryRun)
+        let result = try session.writer().discard(from: discardFrom, dryRun: dryRun)
         if !dryRun { try session.catchUp() }
         try session.answer(
             [
@@ -188,10 +182,7 @@ struct SealCommand: ParsableCommand {
 
     func run() throws {
         let session = try Session(writing: options, task: "seal")
-        let writer = try LedgerWriter(
-            session.ledger, run: session.run, clock: session.clock, lockTimeoutMS: Int(options.lockTimeout * 1000),
-            holder: "seal", witnesses: session.projector.witnesses())
-        let sealed = try writer.seal(all: true)
+        let sealed = try session.writer().seal(all: true)
         try session.answer(
             [
                 ("segments", JSON(sealed.segments)), ("bytes_before", JSON(sealed.bytesBefore)),
