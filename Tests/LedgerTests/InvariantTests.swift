@@ -378,7 +378,7 @@ struct RefusingDiskTests {
 
     @Test("Every call failing once in turn loses nothing that was acknowledged")
     func everyCallFails() throws {
-        for failing in 0..<60 {
+        for failing in 0..<120 {
             let memory = MemoryDisk()
             let disk = FaultDisk(memory)
             let test = try TestLedger(on: disk)

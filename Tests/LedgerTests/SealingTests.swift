@@ -101,7 +101,7 @@ struct SealingTests {
     func failingSealing() throws {
         let (source, test, _) = try prepared()
         let before = try read(test.ledger())
-        for failing in 0..<40 {
+        for failing in 0..<100 {
             let memory = MemoryDisk(source.files)
             var count = 0
             let disk = FaultDisk(memory) { call in

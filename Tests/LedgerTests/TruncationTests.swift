@@ -129,7 +129,7 @@ struct TruncationTests {
         source[Self.path] = bytes.dropLast(7)
         let tail = Array(bytes.dropLast(7)[places[0].end...])
 
-        for failing in 0..<20 {
+        for failing in 0..<50 {
             let memory = MemoryDisk(source.files)
             var count = 0
             let disk = FaultDisk(memory) { call in

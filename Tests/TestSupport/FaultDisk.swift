@@ -12,6 +12,8 @@ public enum DiskCall: Hashable, Sendable {
     case remove(String)
     case syncDirectory
     case makeDirectory(String)
+    case list(String)
+    case open(String)
     case note(String)
 }
 
@@ -86,6 +88,7 @@ public final class FaultDisk: Disk, @unchecked Sendable {
     }
 
     public func open(_ path: String, writing: Bool, creating: Bool) throws(LedgerError) -> (any DiskFile)? {
+        _ = try admits(.open(last(path)))
         guard let file = try inner.open(path, writing: writing, creating: creating) else { return nil }
         return FaultFile(file, last(path), self)
     }
@@ -98,7 +101,10 @@ public final class FaultDisk: Disk, @unchecked Sendable {
         if try admits(.remove(last(path))) { try inner.remove(path) }
     }
 
-    public func list(_ directory: String) throws(LedgerError) -> [String] { try inner.list(directory) }
+    public func list(_ directory: String) throws(LedgerError) -> [String] {
+        _ = try admits(.list(last(directory)))
+        return try inner.list(directory)
+    }
 
     public func makeDirectory(_ path: String) throws(LedgerError) {
         if try admits(.makeDirectory(last(path))) { try inner.makeDirectory(path) }
