@@ -142,9 +142,11 @@ public final class LedgerCursor {
         let base = batch.used
         let room = batch.room(header.rawSize)
         var passed = Checkpoint?.none
-        try walk.decode(header, frame, with: decoder, into: room, chained: chained) {
+        // Where only a part of the commit is wanted, the chain inside it is told by nothing but the lines.
+        let isSplit = header.firstSeq <= after || last.map { $0 < header.lastSeq } == true
+        try walk.decode(header, frame, with: decoder, into: room, chained: chained || isSplit) {
             (range, seq, chain) throws(LedgerError) in
-            if seq == after, chained, let start, start.chain != chain {
+            if seq == after, let start, start.chain != chain {
                 throw LedgerError(
                     .otherHistory, "the read model knows another history at event \(seq) (R0)",
                     remedy: "delete narada.db, then run `narada-project`.")

@@ -45,7 +45,8 @@ struct CursorTests {
                 let reading = try read(ledger, start: chains[from], through: Seq(last))
                 #expect(reading.lines == wanted, "\(from) to \(last)")
                 #expect(reading.end == chains[wanted.isEmpty ? from : min(last, all.lines.count)])
-                #expect(try read(ledger, after: Seq(from), through: Seq(last), chained: false).lines == wanted)
+                let unchained = try read(ledger, start: chains[from], through: Seq(last), chained: false)
+                #expect(unchained == reading, "\(from) to \(last)")
             }
         }
     }
@@ -101,9 +102,11 @@ struct CursorTests {
                 hints += try read(ledger, through: Seq(seq)).batches.map(\.offset)
             }
             for hint in hints {
-                #expect(
-                    failure { _ = try read(ledger, start: wrong, hint: hint) } == .otherHistory,
-                    "start \(seq), hint \(hint ?? -1)")
+                for chained in [true, false] {
+                    #expect(
+                        failure { _ = try read(ledger, start: wrong, hint: hint, chained: chained) } == .otherHistory,
+                        "start \(seq), hint \(hint ?? -1)")
+                }
             }
         }
     }
@@ -135,32 +138,6 @@ struct CursorTests {
         #expect(try read(test.ledger()).notice != nil)
         disk[path] = whole
         #expect(try read(test.ledger()).lines.count == 2)
-    }
-
-    @Test("A commit that becomes whole between two looks is read")
-    func becomesWhole() throws {
-        let disk = MemoryDisk()
-        let test = try TestLedger(on: disk).append([1, 1])
-        let path = "/ledger/000000000001.lz4"
-        let whole = try #require(disk[path])
-        let start = Place.all(in: whole)[1].offset
-        let file = try #require(try disk.open(path, writing: true, creating: false))
-        let looks = Mutexed(0)
-        try file.truncate(to: whole.count - 3)
-        // The rest of the commit comes when the reader looks for the second, third, … time.
-        for late in 1...4 {
-            try file.truncate(to: whole.count - 3)
-            looks.change { $0 = 0 }
-            let watched = FaultDisk(disk) { call in
-                guard call == .read("000000000001.lz4") else { return nil }
-                looks.change { $0 += 1 }
-                if looks.value == late { try? file.write(Array(whole[start...]), at: start) }
-                return nil
-            }
-            let lines = try read(Ledger("/ledger", disk: watched)).lines
-            #expect(lines.count == 2 || looks.value < late, "look \(late)")
-            #expect(try read(test.ledger()).lines.count == (looks.value < late ? 1 : 2))
-        }
     }
 
     @Test("The parts of a line are what was appended")
