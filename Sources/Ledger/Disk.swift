@@ -108,10 +108,14 @@ public struct SystemDisk: Disk {
     }
 
     public func makeDirectory(_ path: String) throws(LedgerError) {
-        if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
-        guard errno == ENOENT, path.count > 1 else { throw failure("make the directory", path) }
-        try makeDirectory(parent(of: path))
-        if mkdir(path, 0o700) != 0 && errno != EEXIST { throw failure("make the directory", path) }
+        if mkdir(path, 0o700) != 0 {
+            if errno == EEXIST { return }
+            guard errno == ENOENT, path.count > 1 else { throw failure("make the directory", path) }
+            try makeDirectory(parent(of: path))
+            if mkdir(path, 0o700) != 0 && errno != EEXIST { throw failure("make the directory", path) }
+        }
+        // The name itself has to last; a directory above may be closed to reading, as /home can be.
+        try? syncDirectory(parent(of: path))
     }
 
     public func syncDirectory(_ path: String) throws(LedgerError) {
