@@ -238,10 +238,14 @@ struct ImportHistoryTests {
 
 @Suite("Exit codes")
 struct ExitCodeTests {
-    @Test("The table in the documentation is the enum in the program")
+    private static let page = root.path + "/docs/exit-codes.md"
+
+    @Test(
+        "The table in the documentation is the enum in the program",
+        .enabled(
+            if: FileManager.default.fileExists(atPath: page), "docs/exit-codes.md is not here yet"))
     func table() throws {
-        guard let page = FileManager.default.contents(atPath: root.path + "/docs/exit-codes.md")
-        else { return }
+        let page = try #require(FileManager.default.contents(atPath: Self.page))
         let source = try #require(
             FileManager.default.contents(
                 atPath: root.path + "/Sources/Commands/Support/NaradaError.swift"))

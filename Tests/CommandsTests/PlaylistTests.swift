@@ -57,6 +57,27 @@ struct PlaylistTests {
         #expect(try home.run("narada-project", ["--check"]).status == 0)
     }
 
+    @Test("Edits made at once are all made, one after the other")
+    func together() throws {
+        let home = try TestHome()
+        try home.cmd("playlist", "create", "Morning")
+
+        let running = try (0..<6).map { index in
+            try Program("narada-cmd").start(
+                [
+                    "playlist", "add", "Morning", index % 2 == 0 ? Tracks.a : Tracks.b, "--at", "1",
+                    "--json",
+                ],
+                environment: ["NARADA_HOME": home.path, "NARADA_NOW": home.now])
+        }
+        let results = running.map { $0.finish() }
+
+        for result in results { #expect(result.status == 0, "\(result.error)") }
+        #expect(try home.uris("Morning").count == 6)
+        #expect(try home.seq() == 7)
+        #expect(try home.run("narada-project", ["--check"]).status == 0)
+    }
+
     @Test("What is like that already appends nothing")
     func nothingToDo() throws {
         let home = try TestHome()

@@ -191,6 +191,27 @@ struct HistoryRowsTests {
             #expect(row.play.hasTitle && row.play.hasURI)
         }
     }
+
+    @Test(
+        "What ended a play tells whether it was left",
+        arguments: [
+            ("trackdone", done: true, left: false), ("fwdbtn", done: false, left: true),
+            ("backbtn", done: false, left: true), ("endplay", done: false, left: true),
+            ("clickrow", done: false, left: true), ("clickside", done: false, left: true),
+            ("playbtn", done: false, left: true), ("remote", done: false, left: false),
+            ("logout", done: false, left: false), ("unexpected-exit", done: false, left: false),
+            ("unknown", done: false, left: false), ("", done: false, left: false),
+        ])
+    func endings(reason: String, done: Bool, left: Bool) {
+        let text =
+            #"{"reason_end":"\#(reason)","skipped":true,"ts":"2025-04-28T21:16:38Z","ms_played":5}"#
+        Array(text.utf8).withUnsafeBufferPointer { bytes in
+            let play = HistoryRow(JSONValue(bytes)).play
+            #expect(play.isDone == done && play.isLeft == left && play.isSkipped)
+            #expect(play.endedAtMS == 1_745_874_998_000 && play.playedMS == 5)
+            #expect(!play.hasURI && !play.hasTitle && !play.isEpisode && !play.isAudiobook)
+        }
+    }
 }
 
 extension String {
