@@ -121,8 +121,14 @@ struct PlaylistFile {
         } else {
             throw Self.malformed(name, "it is neither JSON nor M3U8")
         }
-        for list in playlists where list.items.count > 65_536 {
-            throw Self.malformed(name, "'\(list.name)' has more than 65,536 rows")
+        for index in playlists.indices {
+            guard playlists[index].items.count <= 65_536 else {
+                throw Self.malformed(name, "'\(playlists[index].name)' has more than 65,536 rows")
+            }
+            // An empty URI names nothing.
+            for row in playlists[index].items.indices where playlists[index].items[row].uri == "" {
+                playlists[index].items[row].uri = nil
+            }
         }
     }
 
