@@ -249,12 +249,16 @@ struct ExitCodeTests {
         let source = try #require(
             FileManager.default.contents(
                 atPath: root.path + "/Sources/Commands/Support/NaradaError.swift"))
-        func numbers(_ data: Data, _ pattern: Regex<(Substring, Substring)>) -> [Int] {
-            String(decoding: data, as: UTF8.self).matches(of: pattern).compactMap { Int($0.1) }
-                .sorted()
+        func pairs(_ data: Data, _ pattern: Regex<(Substring, Substring, Substring)>) -> Set<
+            [String]
+        > {
+            Set(
+                String(decoding: data, as: UTF8.self).matches(of: pattern).map {
+                    [String($0.1), String($0.2)].sorted()
+                })
         }
-        let documented = numbers(page, /(?m)^\| *`?(\d+)`? *\|/)
-        let defined = numbers(source, /(?m)^    case \w+ = (\d+)$/)
+        let documented = pairs(page, /(?m)^\| *`?(\d+)`? *\| *`?(\w+)`? *\|/)
+        let defined = pairs(source, /(?m)^    case (\w+) = (\d+)$/)
 
         #expect(defined.count > 5)
         #expect(documented == defined)

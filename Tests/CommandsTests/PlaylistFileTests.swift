@@ -143,6 +143,16 @@ struct PlaylistFileTests {
             ])
     }
 
+    @Test("An empty URI is a row that is not available")
+    func emptyURI() throws {
+        let home = try TestHome()
+        let path = try home.file(
+            "a.json", #"{"name":"A","items":[{"uri":""},{"uri":"\#(Tracks.a)"},{"title":"x"}]}"#)
+        try home.cmd("import", "playlist", path)
+        #expect(try home.uris("A") == [nil, Tracks.a, nil])
+        #expect(try home.cmd("import", "playlist", path)["first"] is NSNull)
+    }
+
     @Test("A line beyond 64 KB is refused")
     func longLine() throws {
         let home = try TestHome()
