@@ -162,22 +162,29 @@ final class Session {
             hint: "run it again.")
     }
 
-    /// Ends a command that may have appended: HEAD, read models, sealing, notices.
+    /// Ends a command that may have appended: HEAD, read models, notices.
+    ///
+    /// What was appended stays appended, so nothing that fails here makes the command fail: who runs it
+    /// again would have it twice.
     func finish() throws {
         if let writer = openWriter {
-            try writer.close()
+            do { try writer.close() } catch {
+                Output.note("note: HEAD was not written: \(error.message); the log is whole without it")
+            }
             for notice in writer.notices { Output.note("note: \(notice)") }
         }
         guard !appended.isEmpty else { return }
-        // What was appended stays appended: the next reader catches up if this one cannot.
-        do { try catchUp() } catch let error as ProjectorError where error.code == .busy {
+        do { try catchUp() } catch let error as ProjectorError where error.code != .unreadable {
             Output.note("note: \(error.message); the next command brings the read models up to date")
         }
     }
 
     /// Seals what a long command finished, after it has given its answer.
     func sealFinished() throws {
-        if let openWriter, openWriter.hasRotated { _ = try openWriter.seal(all: false) }
+        guard let openWriter, openWriter.hasRotated else { return }
+        do { _ = try openWriter.seal(all: false) } catch {
+            Output.note("note: the log was not sealed: \(error.message); `narada-cmd seal` does it")
+        }
     }
 
     /// Ends a writing command: answers with the run and its seqs, then tidies up.
