@@ -116,18 +116,28 @@ struct RefusalTests {
         let home = try TestHome()
         try home.cmd("playlist", "create", "Morning")
         let files = FileManager.default
-        let folders = [home.path, home.path + "/ledger"]
-        for folder in folders {
-            try files.setAttributes([.posixPermissions: 0o555], ofItemAtPath: folder)
-        }
-        defer {
-            for folder in folders {
-                try? files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder)
+        let names = [""] + (try files.subpathsOfDirectory(atPath: home.path)).map { "/" + $0 }
+        func permit(_ folders: Int, _ others: Int) throws {
+            for name in names {
+                let mode = ["", "/ledger"].contains(name) ? folders : others
+                try files.setAttributes([.posixPermissions: mode], ofItemAtPath: home.path + name)
             }
         }
+        try permit(0o555, 0o444)
+        defer { try? permit(0o755, 0o644) }
 
         #expect(try home.list("playlists").count == 1)
-        #expect(try refusal(home, "narada-cmd", ["playlist", "create", "Evening"]).status == 74)
+        #expect(try home.run("narada", ["log", "verify"]).status == 0)
+        for arguments in [["create", "Evening"], ["rename", "Morning", "X"]] {
+            let result = try home.run("narada-cmd", ["playlist"] + arguments + ["--json"])
+            #expect(try Refusal(result).status == 74)
+        }
+        #expect(try home.seq() == 1)
+
+        // Only the folders cannot be written: HEAD cannot be replaced, but the event is in the log.
+        try permit(0o555, 0o644)
+        #expect(try home.run("narada-cmd", ["playlist", "create", "Evening"]).status == 0)
+        #expect(try home.seq() == 2)
     }
 
     // MARK: Moments
