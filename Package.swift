@@ -39,7 +39,8 @@ let package = Package(
         .systemLibrary(name: "CZip", providers: [.apt(["libzip-dev"])]),
         .target(name: "CTerm"),
         .target(name: "JSONText", swiftSettings: settings),
-        .target(name: "Ledger", dependencies: ["CLZ4", "CCrypto", "JSONText"], swiftSettings: settings),
+        .target(
+            name: "Ledger", dependencies: ["CLZ4", "CCrypto", "JSONText"], swiftSettings: settings),
         .target(name: "Music", swiftSettings: settings),
         .target(
             name: "Events", dependencies: ["Ledger", "JSONText"], path: "events",
@@ -73,21 +74,26 @@ let package = Package(
             dependencies: ["Events", "JSONText", "Ledger", arguments] + sqlite,
             swiftSettings: settings),
         .target(
-            name: "TestSupport", dependencies: ["JSONText", "Ledger", "Projector"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["JSONText", "Ledger", "Projector"],
+            path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(
-            name: "JSONTextTests", dependencies: ["JSONText", "TestSupport"], swiftSettings: settings),
+            name: "JSONTextTests", dependencies: ["JSONText", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "LedgerTests", dependencies: ["JSONText", "Ledger", "TestSupport"],
             swiftSettings: settings),
-        .testTarget(name: "MusicTests", dependencies: ["Music", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "MusicTests", dependencies: ["Music", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "EventsTests",
             dependencies: ["Events", "JSONText", "Ledger", "Music", "Projections", "TestSupport"],
             exclude: ["Goldens"], swiftSettings: settings),
         .testTarget(
             name: "ConnectorsTests",
-            dependencies: ["Connectors", "JSONText", "Ledger", "Music", "Projections", "TestSupport"],
+            dependencies: [
+                "Connectors", "JSONText", "Ledger", "Music", "Projections", "TestSupport",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ProjectorTests",

@@ -45,7 +45,8 @@ public struct UnreadableEvent: Error, Hashable, Sendable, CustomStringConvertibl
 /// Every type of event there is.
 public enum Catalogue {
     /// The types in the order in which their examples can be appended to an empty home.
-    public static let types: [EventType] = ledgerEvents + exportEvents + playlistEvents + spotifyEvents
+    public static let types: [EventType] =
+        ledgerEvents + exportEvents + playlistEvents + spotifyEvents
 
     private static let byKind = Dictionary(uniqueKeysWithValues: types.map { ($0.kind, $0) })
 
@@ -53,14 +54,18 @@ public enum Catalogue {
 
     /// The type of a kind.
     public static func type(_ kind: EventKind) -> EventType {
-        guard let type = byKind[kind] else { preconditionFailure("\(kind) is not in the catalogue") }
+        guard let type = byKind[kind] else {
+            preconditionFailure("\(kind) is not in the catalogue")
+        }
         return type
     }
 
     /// Reads an event's data in the newest version of its type.
     ///
     /// - Throws: ``UnreadableEvent`` for an unknown type or version.
-    public static func read<R>(_ line: EventLine, _ body: (EventKind, JSONValue) throws -> R) throws -> R {
+    public static func read<R>(_ line: EventLine, _ body: (EventKind, JSONValue) throws -> R) throws
+        -> R
+    {
         let (kind, upcast) = try resolve(line)
         guard let upcast else { return try body(kind, line.data) }
         return try upcast.withUnsafeBufferPointer { try body(kind, JSONValue($0)) }
@@ -69,10 +74,13 @@ public enum Catalogue {
     /// Finds an event's kind, and its data in the newest version where it was written in an older one.
     ///
     /// - Throws: ``UnreadableEvent`` for an unknown type or version.
-    public static func resolve(_ line: EventLine) throws(UnreadableEvent) -> (kind: EventKind, upcast: [UInt8]?) {
+    public static func resolve(_ line: EventLine) throws(UnreadableEvent) -> (
+        kind: EventKind, upcast: [UInt8]?
+    ) {
         guard let kind = EventKind(line.type) else {
             throw UnreadableEvent(
-                seq: line.seq, description: "event \(line.seq) is of the unknown type '\(line.typeName)'",
+                seq: line.seq,
+                description: "event \(line.seq) is of the unknown type '\(line.typeName)'",
                 isNewer: true)
         }
         // Most types have one version; their data is as it should be without a look at the type.
@@ -90,7 +98,8 @@ public enum Catalogue {
             return (kind, try upcast(line.data, through: type.upcasters[(line.version - 1)...]))
         } catch {
             throw UnreadableEvent(
-                seq: line.seq, description: "event \(line.seq), \(kind.rawValue): \(error)", isNewer: false)
+                seq: line.seq, description: "event \(line.seq), \(kind.rawValue): \(error)",
+                isNewer: false)
         }
     }
 
@@ -119,20 +128,27 @@ public enum Catalogue {
             if ["seq", "at", "run"].contains(name) {
                 fault = EventFault(field: name, reason: "is the writer's to give; leave it out")
             } else if !["type", "stream", "data", "v", "cause"].contains(name) {
-                fault = EventFault(field: name, reason: "is not one of type, stream, data, v, cause")
+                fault = EventFault(
+                    field: name, reason: "is not one of type, stream, data, v, cause")
             }
             return fault == nil
         }
         if let fault { throw fault }
-        guard let name = object["type"]?.text else { throw EventFault(field: "type", reason: "is missing") }
+        guard let name = object["type"]?.text else {
+            throw EventFault(field: "type", reason: "is missing")
+        }
         guard let kind = EventKind(rawValue: name) else {
             throw EventFault(
-                field: "type", reason: "'\(name)' is not in the catalogue; `narada-cmd events` lists it")
+                field: "type",
+                reason: "'\(name)' is not in the catalogue; `narada-cmd events` lists it")
         }
         guard let text = object["stream"]?.text, let stream = StreamName(text) else {
-            throw EventFault(field: "stream", reason: "is missing or not printable ASCII without spaces")
+            throw EventFault(
+                field: "stream", reason: "is missing or not printable ASCII without spaces")
         }
-        guard let data = object["data"] else { throw EventFault(field: "data", reason: "is missing") }
+        guard let data = object["data"] else {
+            throw EventFault(field: "data", reason: "is missing")
+        }
         let type = type(kind)
         if let version = object["v"], version.integer != Int64(type.version) {
             throw EventFault(field: "v", reason: "must be \(type.version), the newest of \(name)")
@@ -153,7 +169,8 @@ extension NewEvent {
     /// An event of a kind, in its newest version.
     public init(_ kind: EventKind, on stream: StreamName, cause: Seq? = nil, _ data: JSON) {
         self.init(
-            type: kind.rawValue, version: Catalogue.type(kind).version, stream: stream, cause: cause,
+            type: kind.rawValue, version: Catalogue.type(kind).version, stream: stream,
+            cause: cause,
             data: data.bytes)
     }
 }

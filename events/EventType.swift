@@ -88,13 +88,16 @@ public struct EventType: Sendable {
         guard name.description.hasPrefix(streamPrefix),
             stream.contains("<") != (name.description == streamPrefix)
         else {
-            throw EventFault(field: "stream", reason: "\(kind.rawValue) stands on \(stream), not \(name)")
+            throw EventFault(
+                field: "stream", reason: "\(kind.rawValue) stands on \(stream), not \(name)")
         }
         guard data.isObject else { throw EventFault(field: "data", reason: "must be an object") }
         try Self.check(data, fields, path: "")
     }
 
-    private static func check(_ object: JSONValue, _ fields: [Field], path: String) throws(EventFault) {
+    private static func check(_ object: JSONValue, _ fields: [Field], path: String)
+        throws(EventFault)
+    {
         var seen: Set<String> = []
         var members: [(String, JSONValue)] = []
         var escaped: String?
@@ -105,7 +108,9 @@ public struct EventType: Sendable {
             members.append((name, value))
             return escaped == nil
         }
-        if let escaped { throw EventFault(field: path + escaped, reason: "must be a key without escapes") }
+        if let escaped {
+            throw EventFault(field: path + escaped, reason: "must be a key without escapes")
+        }
         for (name, value) in members {
             guard let field = fields.first(where: { $0.name == name }) else {
                 let known = fields.map(\.name).joined(separator: ", ")
@@ -123,7 +128,9 @@ public struct EventType: Sendable {
         }
     }
 
-    private static func check(_ value: JSONValue, _ kind: FieldKind, path: String) throws(EventFault) {
+    private static func check(_ value: JSONValue, _ kind: FieldKind, path: String)
+        throws(EventFault)
+    {
         switch kind {
         case .text where value.isText, .textOrNull where value.isText || value.isNull: return
         case .text, .textOrNull: throw EventFault(field: path, reason: "must be a text")
@@ -137,7 +144,8 @@ public struct EventType: Sendable {
             }
         case .word(let words):
             guard let text = value.text, words.contains(text) else {
-                throw EventFault(field: path, reason: "must be one of \(words.joined(separator: ", "))")
+                throw EventFault(
+                    field: path, reason: "must be one of \(words.joined(separator: ", "))")
             }
         case .list(let element):
             guard value.isArray else { throw EventFault(field: path, reason: "must be a list") }

@@ -1,7 +1,9 @@
 private let digest = "0f343b0931126a20f133d67c2b018a3b"
 private let playlist = "spotify:playlist:37i9dQZF1DXcBWIGoYBM5M"
 
-private func page(_ kind: EventKind, stream: String, of what: String, example: (String, String)) -> EventType {
+private func page(_ kind: EventKind, stream: String, of what: String, example: (String, String))
+    -> EventType
+{
     EventType(
         kind, stream: stream,
         "One response of a fetch of \(what), verbatim, with a reference in each track's place. "
@@ -12,7 +14,9 @@ private func page(_ kind: EventKind, stream: String, of what: String, example: (
         ], example: example)
 }
 
-private func fetched(_ kind: EventKind, stream: String, of what: String, example: (String, String)) -> EventType {
+private func fetched(_ kind: EventKind, stream: String, of what: String, example: (String, String))
+    -> EventType
+{
     EventType(
         kind, stream: stream, "A fetch of \(what) is complete; this alone changes the list.",
         [

@@ -52,11 +52,14 @@ public final class Fold {
     /// - Parameters:
     ///   - models: The read models to keep; those that they stand on must be in the database.
     ///   - fresh: Whether the tables of `models` are empty and may lack their indexes.
-    public init(_ database: OpaquePointer, models: Set<ReadModel> = Set(ReadModel.allCases), fresh: Bool) throws {
+    public init(
+        _ database: OpaquePointer, models: Set<ReadModel> = Set(ReadModel.allCases), fresh: Bool
+    ) throws {
         self.models = models
         nodes = try Nodes(database, models: models, fresh: fresh)
         playlists =
-            models.contains(.playlists) ? try PlaylistsFold(database, nodes: nodes, fresh: fresh) : nil
+            models.contains(.playlists)
+            ? try PlaylistsFold(database, nodes: nodes, fresh: fresh) : nil
         listens = models.contains(.listens) ? try ListensFold(database) : nil
     }
 
@@ -82,7 +85,9 @@ public final class Fold {
         case .spotifyHistoryRow:
             guard let row = event.row else { return }
             let node = try row.uri.map { uri in
-                try uri.withText { try nodes.node($0, rank: 2, in: line, ordinal: &ordinal) { row.facts } }
+                try uri.withText {
+                    try nodes.node($0, rank: 2, in: line, ordinal: &ordinal) { row.facts }
+                }
             }
             try listens?.historyRow(row, node: node, seq: line.seq)
         case .spotifyTrackObserved:
@@ -96,7 +101,8 @@ public final class Fold {
             try ensure(items, line, &ordinal)
             playlists?.page(items, stream: line.streamName, seq: line.seq)
         case .spotifyPlaylistFetched, .spotifyLikesFetched:
-            try playlists?.fetched(event.kind, data, stream: line.streamName, seq: line.seq, at: line.at)
+            try playlists?.fetched(
+                event.kind, data, stream: line.streamName, seq: line.seq, at: line.at)
         case .clockBehind, .tailDiscarded, .importFinished: break
         default:
             guard let fact = try PlaylistFact(event.kind, data) else { return }
@@ -113,7 +119,9 @@ public final class Fold {
         for item in items {
             guard var uri = item.item.uri else { continue }
             _ = try uri.withUTF8 {
-                try nodes.node($0, rank: item.facts.rank, in: line, ordinal: &ordinal) { item.facts }
+                try nodes.node($0, rank: item.facts.rank, in: line, ordinal: &ordinal) {
+                    item.facts
+                }
             }
         }
     }

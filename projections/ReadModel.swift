@@ -40,5 +40,6 @@ public enum Schema {
 
     /// What a database must carry to be caught up instead of rebuilt.
     public static let hash = String(
-        SHA256.digest(Array("\(foldVersion)\n\(tables)\(indexes)\(views)".utf8)).description.prefix(32))
+        SHA256.digest(Array("\(foldVersion)\n\(tables)\(indexes)\(views)".utf8)).description.prefix(
+            32))
 }

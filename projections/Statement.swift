@@ -30,7 +30,11 @@ public final class Statement {
 
     /// Binds a number or null.
     public func bind(_ index: Int32, _ value: Int64?) {
-        if let value { sqlite3_bind_int64(statement, index, value) } else { sqlite3_bind_null(statement, index) }
+        if let value {
+            sqlite3_bind_int64(statement, index, value)
+        } else {
+            sqlite3_bind_null(statement, index)
+        }
     }
 
     /// Binds a text or null.
@@ -41,7 +45,9 @@ public final class Statement {
 
     /// Binds a text that stays where it is until the statement has run.
     public func bindInPlace(_ index: Int32, _ bytes: Bytes?) {
-        guard let bytes, let base = bytes.baseAddress else { return void(sqlite3_bind_null(statement, index)) }
+        guard let bytes, let base = bytes.baseAddress else {
+            return void(sqlite3_bind_null(statement, index))
+        }
         base.withMemoryRebound(to: CChar.self, capacity: bytes.count) {
             void(sqlite3_bind_text(statement, index, $0, Int32(bytes.count), nil))
         }
@@ -104,7 +110,9 @@ public final class Statement {
     public func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
 
     /// Whether a column is null.
-    public func isNull(_ column: Int32) -> Bool { sqlite3_column_type(statement, column) == SQLITE_NULL }
+    public func isNull(_ column: Int32) -> Bool {
+        sqlite3_column_type(statement, column) == SQLITE_NULL
+    }
 
     /// A column's text, or nil for null.
     public func text(_ column: Int32) -> String? {

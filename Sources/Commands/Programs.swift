@@ -13,7 +13,8 @@ public struct NaradaCmd: ParsableCommand {
             """,
         version: naradaVersion,
         subcommands: [
-            InitCommand.self, EventsCommand.self, AppendCommand.self, ImportCommand.self, PlaylistCommand.self,
+            InitCommand.self, EventsCommand.self, AppendCommand.self, ImportCommand.self,
+            PlaylistCommand.self,
             SealCommand.self, RepairCommand.self,
         ])
 
@@ -33,8 +34,10 @@ public struct Narada: ParsableCommand {
             """,
         version: naradaVersion,
         subcommands: [
-            StatusCommand.self, PlaylistsCommand.self, ShowPlaylist.self, HistoryCommand.self, DiffCommand.self,
-            TracksCommand.self, TrackCommand.self, ListensCommand.self, TopCommand.self, ExplainCommand.self,
+            StatusCommand.self, PlaylistsCommand.self, ShowPlaylist.self, HistoryCommand.self,
+            DiffCommand.self,
+            TracksCommand.self, TrackCommand.self, ListensCommand.self, TopCommand.self,
+            ExplainCommand.self,
             ExportCommand.self, LogCommand.self,
         ])
 

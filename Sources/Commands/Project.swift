@@ -26,12 +26,15 @@ public struct NaradaProject: ParsableCommand {
 
     @OptionGroup var globals: GlobalOptions
     @Flag(help: "Fold everything anew into a file beside, then swap.") var rebuild = false
-    @Option(help: "Only these read models and what stands on them: tracks,mappings,playlists,listens.")
+    @Option(
+        help: "Only these read models and what stands on them: tracks,mappings,playlists,listens.")
     var only: String?
     @Option(help: "Stop at this moment; needs --into.") var asOf: When?
-    @Option(help: ArgumentHelp("Write to a file of its own instead.", valueName: "file")) var into: String?
+    @Option(help: ArgumentHelp("Write to a file of its own instead.", valueName: "file")) var into:
+        String?
     @Flag(help: "Rebuild aside and compare; exit 65 if anything differs.") var check = false
-    @Flag(help: "Print how SQLite answers the main queries, and do nothing else.") var explainPlan = false
+    @Flag(help: "Print how SQLite answers the main queries, and do nothing else.") var explainPlan =
+        false
 
     public init() {}
 
@@ -40,7 +43,9 @@ public struct NaradaProject: ParsableCommand {
         if check, rebuild || into != nil || only != nil || asOf != nil {
             throw ValidationError("--check stands alone.")
         }
-        if into != nil, only != nil { throw ValidationError("--into takes all read models; leave --only out.") }
+        if into != nil, only != nil {
+            throw ValidationError("--into takes all read models; leave --only out.")
+        }
     }
 
     public func run() throws {
@@ -50,7 +55,8 @@ public struct NaradaProject: ParsableCommand {
         let models = try wantedModels()
         let report: ProjectionReport
         if let into {
-            report = try session.projector.project(through: asOf?.seq(in: session) ?? session.ledger.seq(at: .max), into: into)
+            report = try session.projector.project(
+                through: asOf?.seq(in: session) ?? session.ledger.seq(at: .max), into: into)
         } else if rebuild || only != nil {
             report = try session.projector.rebuild(models ?? Set(ReadModel.allCases))
         } else {
@@ -69,7 +75,8 @@ public struct NaradaProject: ParsableCommand {
                         let names = ReadModel.allCases.map(\.rawValue)
                         throw NaradaError.usage(
                             "there is no read model '\(name)'",
-                            hint: didYouMean(String(name), among: names) ?? "it takes \(names.joined(separator: ", ")).")
+                            hint: didYouMean(String(name), among: names)
+                                ?? "it takes \(names.joined(separator: ", ")).")
                     }
                     return model
                 })
@@ -81,18 +88,25 @@ public struct NaradaProject: ParsableCommand {
         let stages = report.stages.map { ($0.name, JSON.text(seconds($0.seconds))) }
         if globals.json {
             return Output.json([
-                "from": .integer(report.from), "to": .integer(report.to), "events": JSON(report.events),
+                "from": .integer(report.from), "to": .integer(report.to),
+                "events": JSON(report.events),
                 "seconds": .raw(Array(seconds(report.seconds).utf8)),
                 "rebuilt": .array(report.rebuilt.map { .text($0.rawValue) }),
-                "stages": .object(stages.map { ($0.0, .raw(Array("\($0.1.text.dropFirst().dropLast())".utf8))) }),
+                "stages": .object(
+                    stages.map { ($0.0, .raw(Array("\($0.1.text.dropFirst().dropLast())".utf8))) }),
             ])
         }
         guard !globals.quiet else { return }
-        let what = report.rebuilt.isEmpty ? "caught up" : "rebuilt \(report.rebuilt.map(\.rawValue).joined(separator: ", "))"
-        Output.line("\(what): \(report.events) events, now at \(report.to), \(seconds(report.seconds)) s")
+        let what =
+            report.rebuilt.isEmpty
+            ? "caught up" : "rebuilt \(report.rebuilt.map(\.rawValue).joined(separator: ", "))"
+        Output.line(
+            "\(what): \(report.events) events, now at \(report.to), \(seconds(report.seconds)) s")
         if globals.verbose {
             for stage in report.stages {
-                let what = stage.name == "read" ? "read, decompress, chain, scan (beside fold)" : stage.name
+                let what =
+                    stage.name == "read"
+                    ? "read, decompress, chain, scan (beside fold)" : stage.name
                 Output.note("  \(what): \(seconds(stage.seconds)) s")
             }
         }
@@ -111,7 +125,8 @@ public struct NaradaProject: ParsableCommand {
             if globals.json { Output.json(["differing": .array(differing.map { .text($0) })]) }
             if !globals.json { for name in differing { Output.line(name) } }
             throw NaradaError(
-                .badInput, "read-model-differs", "\(differing.count) tables differ from a rebuild: \(differing.joined(separator: ", "))",
+                .badInput, "read-model-differs",
+                "\(differing.count) tables differ from a rebuild: \(differing.joined(separator: ", "))",
                 hint: "run `narada-project --rebuild`; the log is the truth.")
         }
         if globals.json { return Output.json(["differing": [], "to": .integer(report.to)]) }

@@ -44,7 +44,9 @@ extension UnsafeBufferPointer where Element == UInt8 {
     /// Whether two views hold the same bytes.
     @inlinable
     public func equals(_ other: Bytes) -> Bool {
-        guard count == other.count, let base = other.baseAddress else { return count == other.count }
+        guard count == other.count, let base = other.baseAddress else {
+            return count == other.count
+        }
         return base.matches(self)
     }
 }

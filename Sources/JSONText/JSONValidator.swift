@@ -21,7 +21,9 @@ public struct JSONValidator {
         let end = try validator.value()
         validator.skipWhitespace()
         if validator.at != bytes.count { throw validator.fault("more text after the value") }
-        if end > bounds.value { throw validator.fault("a value of more than \(bounds.value) bytes") }
+        if end > bounds.value {
+            throw validator.fault("a value of more than \(bounds.value) bytes")
+        }
     }
 
     /// Reads a value and gives the offset behind it.

@@ -55,9 +55,11 @@ public struct JSONValue {
 
     @usableFromInline
     var slowInteger: Int64? {
-        guard let first = bytes.first, first == UInt8(ascii: "-") || first &- 0x30 < 10 else { return nil }
+        guard let first = bytes.first, first == UInt8(ascii: "-") || first &- 0x30 < 10 else {
+            return nil
+        }
         let token = String(decoding: bytes, as: UTF8.self)
-        return Int64(token) ?? Double(token).flatMap { Int64(exactly: $0.rounded(.towardZero)) }
+        return Int64(token) ?? Double(token).flatMap { Int64(exactly: $0) }
     }
 
     /// The text of a string, escapes resolved; nil for anything else.
@@ -238,7 +240,8 @@ public func unescaped(_ raw: Bytes) -> [UInt8] {
         case UInt8(ascii: "u"):
             var scalar = unit(at) ?? 0
             at += 4
-            if (0xD800..<0xDC00).contains(scalar), at + 1 < raw.count, raw[at] == UInt8(ascii: "\\"),
+            if (0xD800..<0xDC00).contains(scalar), at + 1 < raw.count,
+                raw[at] == UInt8(ascii: "\\"),
                 raw[at + 1] == UInt8(ascii: "u"), let low = unit(at + 2),
                 (0xDC00..<0xE000).contains(low)
             {

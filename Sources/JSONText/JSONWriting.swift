@@ -89,7 +89,9 @@ public indirect enum JSON: Sendable, ExpressibleByStringLiteral, ExpressibleByIn
     /// A text, or null.
     public init(_ text: String?) { self = text.map { .text($0) } ?? .null }
     /// A number, or null.
-    public init(_ number: (some BinaryInteger)?) { self = number.map { .integer(Int64($0)) } ?? .null }
+    public init(_ number: (some BinaryInteger)?) {
+        self = number.map { .integer(Int64($0)) } ?? .null
+    }
 
     /// The compact text.
     public var bytes: [UInt8] {

@@ -52,7 +52,9 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
         let digits = hex.utf8.compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
         guard digits.count == 64, hex.utf8.count == 64 else { return nil }
         withUnsafeMutableBytes(of: &words) { bytes in
-            for index in 0..<32 { bytes[index] = UInt8(digits[2 * index] << 4 | digits[2 * index + 1]) }
+            for index in 0..<32 {
+                bytes[index] = UInt8(digits[2 * index] << 4 | digits[2 * index + 1])
+            }
         }
     }
 

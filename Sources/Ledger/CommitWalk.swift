@@ -51,7 +51,8 @@ final class CommitWalk {
     ///
     /// - Returns: False, and nothing is changed, if it is not.
     func jump(to place: Int, _ checkpoint: Checkpoint) throws(LedgerError) -> Bool {
-        guard let reader, let segment, checkpoint.seq >= segment.firstSeq, place >= Format.firstCommit,
+        guard let reader, let segment, checkpoint.seq >= segment.firstSeq,
+            place >= Format.firstCommit,
             let header = try reader.commitHeader(at: place), header.lastSeq == checkpoint.seq,
             header.chain == checkpoint.chain
         else { return false }
@@ -97,7 +98,9 @@ final class CommitWalk {
                 guard let later else { return .end }
                 // Between our look and the rotation the file may have got its last commits.
                 if try reader.file.size() > offset { continue }
-                guard later.firstSeq == position.seq + 1 else { throw gap(after: position.seq, before: later) }
+                guard later.firstSeq == position.seq + 1 else {
+                    throw gap(after: position.seq, before: later)
+                }
                 try enter(later, chain: position.chain)
             case .broken:
                 // First the list, then another look: a segment that is not the last one is finished.
@@ -123,7 +126,9 @@ final class CommitWalk {
         line: (Range<Int>, Seq, Chain) throws(LedgerError) -> Void
     ) throws(LedgerError) {
         let place = UnsafeMutableRawBufferPointer(rebasing: output[0..<header.rawSize])
-        guard decoder.decode(frame, into: place) else { throw damage("a frame does not decompress") }
+        guard decoder.decode(frame, into: place) else {
+            throw damage("a frame does not decompress")
+        }
         var chain = before.chain
         var seq = header.firstSeq
         var start = 0
@@ -143,10 +148,13 @@ final class CommitWalk {
     func damage(_ what: String, through last: Seq? = nil) -> LedgerError {
         let file = (segment?.path).map(lastComponent) ?? "?"
         let seq = position.seq + 1
-        let range = last.map { $0 > seq ? "events \(seq) to \($0)" : "event \(seq)" } ?? "events from \(seq) on"
+        let range =
+            last.map { $0 > seq ? "events \(seq) to \($0)" : "event \(seq)" }
+            ?? "events from \(seq) on"
         let streams = taintedStreams()
         return LedgerError(
-            .damaged, "\(what) in segment \(file) at byte \(offset): \(range) cannot be trusted"
+            .damaged,
+            "\(what) in segment \(file) at byte \(offset): \(range) cannot be trusted"
                 + (streams.isEmpty ? "" : " (on \(streams.joined(separator: ", ")))")
                 + (position.seq > 0 ? ", 1 to \(position.seq) are sound" : ""),
             remedy: "bring the segment back from a copy, or give up what is behind it with "
@@ -155,7 +163,8 @@ final class CommitWalk {
 
     /// What the damaged commit was about, as far as its remains tell.
     private func taintedStreams() -> [String] {
-        guard let tail = try? reader?.file.bytes(from: offset + Format.headerSize, count: 1 << 20) else { return [] }
+        guard let tail = try? reader?.file.bytes(from: offset + Format.headerSize, count: 1 << 20)
+        else { return [] }
         let lines = tail.withUnsafeBytes { Frame.salvage($0) }
         var streams: [String] = []
         for line in lines.split(separator: 0x0A) {
@@ -168,7 +177,8 @@ final class CommitWalk {
 
     private func gap(after seq: Seq, before later: SegmentFile) -> LedgerError {
         LedgerError(
-            .dataLost, "events \(seq + 1) to \(later.firstSeq - 1) are missing before segment "
+            .dataLost,
+            "events \(seq + 1) to \(later.firstSeq - 1) are missing before segment "
                 + lastComponent(later.path),
             remedy: "bring the missing segments back from a copy.")
     }
@@ -194,4 +204,6 @@ final class CommitWalk {
     }
 }
 
-func lastComponent(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
+func lastComponent(_ path: String) -> String {
+    path.split(separator: "/").last.map(String.init) ?? path
+}

@@ -21,7 +21,8 @@ public protocol DiskFile: AnyObject {
     /// The size in bytes.
     func size() throws(LedgerError) -> Int
     /// Reads up to `count` bytes at an offset; fewer only at the end of the file.
-    func read(at offset: Int, into buffer: UnsafeMutableRawPointer, count: Int) throws(LedgerError) -> Int
+    func read(at offset: Int, into buffer: UnsafeMutableRawPointer, count: Int) throws(LedgerError)
+        -> Int
     /// Writes all bytes at an offset.
     func write(_ bytes: [UInt8], at offset: Int) throws(LedgerError)
     /// Cuts the file.
@@ -112,7 +113,9 @@ public struct SystemDisk: Disk {
             if errno == EEXIST { return }
             guard errno == ENOENT, path.count > 1 else { throw failure("make the directory", path) }
             try makeDirectory(parent(of: path))
-            if mkdir(path, 0o700) != 0 && errno != EEXIST { throw failure("make the directory", path) }
+            if mkdir(path, 0o700) != 0 && errno != EEXIST {
+                throw failure("make the directory", path)
+            }
         }
         // The name itself has to last; a directory above may be closed to reading, as /home can be.
         try? syncDirectory(parent(of: path))
@@ -159,7 +162,9 @@ private final class SystemFile: DiskFile {
         var done = 0
         while done < bytes.count {
             let put = bytes.withUnsafeBytes { raw in
-                pwrite(descriptor, raw.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset + done))
+                pwrite(
+                    descriptor, raw.baseAddress.map { $0 + done }, bytes.count - done,
+                    off_t(offset + done))
             }
             if put >= 0 { done += put } else if errno != EINTR { throw failure("write", path) }
         }
@@ -199,5 +204,6 @@ private func failure(_ verb: String, _ path: String) -> LedgerError {
         default: "look at the disk, then run `narada log verify`."
         }
     return LedgerError(
-        .io, "cannot \(verb) \(path): \(String(cString: strerror(code)))", remedy: remedy, errno: code)
+        .io, "cannot \(verb) \(path): \(String(cString: strerror(code)))", remedy: remedy,
+        errno: code)
 }

@@ -31,7 +31,9 @@ public struct NewEvent: Sendable {
     public var data: [UInt8]
 
     /// Describes an event.
-    public init(type: String, version: Int = 1, stream: StreamName, cause: Seq? = nil, data: [UInt8]) {
+    public init(
+        type: String, version: Int = 1, stream: StreamName, cause: Seq? = nil, data: [UInt8]
+    ) {
         self.type = type
         self.version = version
         self.stream = stream

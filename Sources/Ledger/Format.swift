@@ -106,7 +106,10 @@ struct Header: Equatable {
         self.sealed = sealed
     }
 
-    init(commitAt seq: Seq, events: Int, rawSize: Int, frame: [UInt8], timeMS: Int64, chain: Chain, sealed: Bool) {
+    init(
+        commitAt seq: Seq, events: Int, rawSize: Int, frame: [UInt8], timeMS: Int64, chain: Chain,
+        sealed: Bool
+    ) {
         kind = Format.commit
         firstSeq = seq
         self.events = events

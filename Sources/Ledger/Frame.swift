@@ -31,15 +31,21 @@ extension Frame {
         var made = 0
         var at = 15  // Magic, flags, block size, content size, header checksum: as Narada writes them.
         while at + 4 < frame.count, made + block <= output.count {
-            let word = UInt32(littleEndian: frame.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+            let word = UInt32(
+                littleEndian: frame.loadUnaligned(fromByteOffset: at, as: UInt32.self))
             let size = min(Int(word & 0x7FFF_FFFF), frame.count - at - 4)
             guard size > 0, word >> 31 == 0 else { break }
             let got = output.withUnsafeMutableBytes { place in
-                guard let base = place.bindMemory(to: CChar.self).baseAddress else { return Int32(-1) }
-                let source = frame.baseAddress.map { ($0 + at + 4).assumingMemoryBound(to: CChar.self) }
+                guard let base = place.bindMemory(to: CChar.self).baseAddress else {
+                    return Int32(-1)
+                }
+                let source = frame.baseAddress.map {
+                    ($0 + at + 4).assumingMemoryBound(to: CChar.self)
+                }
                 let known = min(made, block)
                 return LZ4_decompress_safe_usingDict(
-                    source, base + made, Int32(size), Int32(block), base + made - known, Int32(known))
+                    source, base + made, Int32(size), Int32(block), base + made - known,
+                    Int32(known))
             }
             guard got > 0 else { break }
             made += Int(got)
@@ -64,7 +70,8 @@ final class FrameDecoder {
     /// Decompresses one frame into a place that is just large enough.
     ///
     /// - Returns: False if the frame is not whole and sound, or does not give just this many bytes.
-    func decode(_ frame: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Bool {
+    func decode(_ frame: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Bool
+    {
         LZ4F_resetDecompressionContext(context)
         var options = LZ4F_decompressOptions_t()
         options.stableDst = 1

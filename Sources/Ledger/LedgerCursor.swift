@@ -119,7 +119,8 @@ public final class LedgerCursor {
             if header.lastSeq <= after { continue }
             try take(header, frame, into: batch)
         }
-        batch.checkpoint = last.map { $0 < walk.position.seq } == true ? batch.checkpoint : walk.position
+        batch.checkpoint =
+            last.map { $0 < walk.position.seq } == true ? batch.checkpoint : walk.position
         batch.offset = walk.previousOffset
         return batch.ends.isEmpty ? nil : batch
     }
@@ -138,7 +139,9 @@ public final class LedgerCursor {
         return header.lastSeq > after
     }
 
-    private func take(_ header: Header, _ frame: UnsafeRawBufferPointer, into batch: Batch) throws(LedgerError) {
+    private func take(_ header: Header, _ frame: UnsafeRawBufferPointer, into batch: Batch)
+        throws(LedgerError)
+    {
         let base = batch.used
         let room = batch.room(header.rawSize)
         var passed = Checkpoint?.none
@@ -181,14 +184,18 @@ public final class LedgerCursor {
             return
         }
         let tail = try reader.tail(from: walk.offset)
-        switch Recovery.judge(tail, at: walk.offset, expecting: walk.position.seq + 1, witnesses: witnesses) {
+        switch Recovery.judge(
+            tail, at: walk.offset, expecting: walk.position.seq + 1, witnesses: witnesses)
+        {
         case .refuse("R6", _, _) where try ledger.hasFailedSync():
-            notice = "the log ends in \(tail.count) bytes that could not be made durable; the next writer sets them aside"
+            notice =
+                "the log ends in \(tail.count) bytes that could not be made durable; the next writer sets them aside"
         case .torn(let rule):
             notice =
                 "the log ends in \(tail.count) bytes of a commit that was never finished (\(rule)); "
                 + "the next writer moves them to quarantine"
-        case .refuse(let rule, let reason, let last): throw walk.refusal(rule, reason, through: last)
+        case .refuse(let rule, let reason, let last):
+            throw walk.refusal(rule, reason, through: last)
         }
     }
 }

@@ -104,7 +104,9 @@ public final class LedgerWriter {
     }
 
     private func busy() -> LedgerError {
-        let text = (try? lock.bytes(from: 0, count: 300)).map { String(decoding: $0, as: UTF8.self) }
+        let text = (try? lock.bytes(from: 0, count: 300)).map {
+            String(decoding: $0, as: UTF8.self)
+        }
         let name = text?.split(separator: "\n").first.map { " (\($0))" } ?? ""
         return LedgerError(
             .busy, "another program is writing to this ledger\(name)",
@@ -151,7 +153,9 @@ public final class LedgerWriter {
 
     /// Whether nobody wrote since this writer's last look: the same active segment, as long as it was.
     private func isUnchanged(_ walk: CommitWalk) throws(LedgerError) -> Bool {
-        guard let file, walk.offset > Format.firstCommit, try file.size() == walk.offset else { return false }
+        guard let file, walk.offset > Format.firstCommit, try file.size() == walk.offset else {
+            return false
+        }
         let names = try ledger.disk.list(ledger.directory)
         return names.last { $0.hasSuffix(".lz4") } == walk.segment.map { lastComponent($0.path) }
             && !names.contains("SUSPECT")
@@ -172,7 +176,9 @@ public final class LedgerWriter {
     }
 
     /// Walks to the end; headers only in finished segments, everything in the active one.
-    private func pass(_ walk: CommitWalk, witnesses: [Witness]) throws(LedgerError) -> SegmentReader.Step {
+    private func pass(_ walk: CommitWalk, witnesses: [Witness]) throws(LedgerError)
+        -> SegmentReader.Step
+    {
         let active = try ledger.segments().last
         let decoder = FrameDecoder()
         var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
@@ -204,7 +210,9 @@ public final class LedgerWriter {
     }
 
     /// Moves a torn tail to quarantine and notes it, or refuses.
-    private func recover(_ walk: CommitWalk, witnesses: [Witness], suspect: Bool) throws(LedgerError) {
+    private func recover(_ walk: CommitWalk, witnesses: [Witness], suspect: Bool)
+        throws(LedgerError)
+    {
         guard let reader = walk.reader, let segment = walk.segment else { return }
         let tail = try reader.tail(from: walk.offset)
         let verdict = Recovery.judge(
@@ -212,7 +220,8 @@ public final class LedgerWriter {
         switch verdict {
         // What a failed sync left behind was never acknowledged, whatever it looks like.
         case .refuse("R6", _, _) where suspect: break
-        case .refuse(let rule, let reason, let last): throw walk.refusal(rule, reason, through: last)
+        case .refuse(let rule, let reason, let last):
+            throw walk.refusal(rule, reason, through: last)
         case .torn: break
         }
         let digest = SHA256.digest(tail).description
@@ -221,7 +230,9 @@ public final class LedgerWriter {
         try ledger.disk.makeDirectory(directory)
         try ledger.disk.replace(directory + "/" + name, with: tail)
         try ledger.disk.syncDirectory(ledger.directory)
-        guard let file = try ledger.disk.open(segment.path, writing: true, creating: false) else { return }
+        guard let file = try ledger.disk.open(segment.path, writing: true, creating: false) else {
+            return
+        }
         try file.truncate(to: walk.offset)
         try sync(file, segment.path)
         reader.refresh()
@@ -232,11 +243,14 @@ public final class LedgerWriter {
             "{\"segment\":\"\(lastComponent(segment.path))\",\"offset\":\(walk.offset),"
             + "\"length\":\(tail.count),\"sha256\":\"\(digest)\"}"
         pending = NewEvent(
-            type: "ledger.tail_discarded", stream: StreamName(fixed: "ledger"), data: Array(data.utf8))
+            type: "ledger.tail_discarded", stream: StreamName(fixed: "ledger"),
+            data: Array(data.utf8))
     }
 
     private func takeFile(_ walk: CommitWalk) throws(LedgerError) {
-        guard let segment = walk.segment, segment.firstSeq != fileFirstSeq || file == nil else { return }
+        guard let segment = walk.segment, segment.firstSeq != fileFirstSeq || file == nil else {
+            return
+        }
         file = try ledger.disk.open(segment.path, writing: true, creating: false)
         fileFirstSeq = segment.firstSeq
     }
@@ -244,7 +258,9 @@ public final class LedgerWriter {
     // MARK: Appending
 
     private func checkStreams(_ expecting: [StreamName: Seq]) throws(LedgerError) {
-        guard let walk, let oldest = expecting.values.min(), oldest < walk.position.seq else { return }
+        guard let walk, let oldest = expecting.values.min(), oldest < walk.position.seq else {
+            return
+        }
         let cursor = try LedgerCursor(ledger, after: oldest, chained: false)
         while let batch = try cursor.next() {
             for index in 0..<batch.count {
@@ -261,15 +277,19 @@ public final class LedgerWriter {
     private func noteClock(_ walk: CommitWalk) throws(LedgerError) {
         let now = clock.now
         guard now < walk.timeMS - 1000 else { return }
-        let data = "{\"clock\":\"\(ISOTime.text(now))\",\"last_at\":\"\(ISOTime.text(walk.timeMS))\"}"
+        let data =
+            "{\"clock\":\"\(ISOTime.text(now))\",\"last_at\":\"\(ISOTime.text(walk.timeMS))\"}"
         _ = try commit(
             [
                 NewEvent(
-                    type: "ledger.clock_behind", stream: StreamName(fixed: "ledger"), data: Array(data.utf8))
+                    type: "ledger.clock_behind", stream: StreamName(fixed: "ledger"),
+                    data: Array(data.utf8))
             ], walk)
     }
 
-    private func commit(_ events: [NewEvent], _ walk: CommitWalk) throws(LedgerError) -> ClosedRange<Seq> {
+    private func commit(_ events: [NewEvent], _ walk: CommitWalk) throws(LedgerError)
+        -> ClosedRange<Seq>
+    {
         precondition(!events.isEmpty, "a commit has at least one event")
         try prepare(walk)
         let first = walk.position.seq + 1
@@ -291,7 +311,8 @@ public final class LedgerWriter {
         }
         let frame = lines.withUnsafeBytes { Frame.compress($0, sealed: false) }
         let header = Header(
-            commitAt: first, events: events.count, rawSize: lines.count, frame: frame, timeMS: timeMS,
+            commitAt: first, events: events.count, rawSize: lines.count, frame: frame,
+            timeMS: timeMS,
             chain: chain, sealed: false)
         try write(header.encoded + frame, walk)
         walk.stand(

@@ -14,7 +14,9 @@ enum Recovery {
     ///   - offset: Where the tail begins in the file.
     ///   - seq: The seq that should follow.
     ///   - witnesses: Who remembers more.
-    static func judge(_ tail: [UInt8], at offset: Int, expecting seq: Seq, witnesses: [Witness]) -> TailVerdict {
+    static func judge(_ tail: [UInt8], at offset: Int, expecting seq: Seq, witnesses: [Witness])
+        -> TailVerdict
+    {
         tail.withUnsafeBytes { bytes in
             if let later = headerBehind(bytes, seq) {
                 return .refuse(
@@ -23,7 +25,8 @@ enum Recovery {
             }
             if let witness = witnesses.first(where: { $0.checkpoint.seq >= seq }) {
                 return .refuse(
-                    rule: "R2", reason: "acknowledged events are damaged (\(witness.name) knows them)",
+                    rule: "R2",
+                    reason: "acknowledged events are damaged (\(witness.name) knows them)",
                     through: witness.checkpoint.seq)
             }
             if isShort(bytes, seq) { return .torn(rule: "R3") }
@@ -50,11 +53,13 @@ enum Recovery {
         if bytes.count < Format.headerSize {
             // The first 24 bytes of a header that would follow are known, but for the sealed bit.
             let start = Header(
-                commitAt: seq, events: 1, rawSize: 1, frame: [], timeMS: 0, chain: Digest(), sealed: false)
+                commitAt: seq, events: 1, rawSize: 1, frame: [], timeMS: 0, chain: Digest(),
+                sealed: false)
             return bytes.prefix(24).elementsEqual(start.encoded.prefix(min(24, bytes.count)))
                 || bytes.allSatisfy { $0 == 0 }
         }
-        guard let header = Header(bytes), header.firstSeq == seq, header.kind == Format.commit else {
+        guard let header = Header(bytes), header.firstSeq == seq, header.kind == Format.commit
+        else {
             return false
         }
         return bytes.count < Format.headerSize + header.frameSize

@@ -18,15 +18,22 @@ extension LedgerWriter {
         try locked { () throws(LedgerError) in
             let segments = try ledger.segments()
             guard seq >= 1, let index = segments.lastIndex(where: { $0.firstSeq <= seq }) else {
-                throw LedgerError(.damaged, "no segment reaches back to event \(seq)", remedy: "name a later one.")
+                throw LedgerError(
+                    .damaged, "no segment reaches back to event \(seq)", remedy: "name a later one."
+                )
             }
             let cut = try place(of: seq, in: segments[index])
-            let tail = try SegmentReader(segments[index].path, disk: ledger.disk).tail(from: cut.offset)
+            let tail = try SegmentReader(segments[index].path, disk: ledger.disk).tail(
+                from: cut.offset)
             let whole = segments[(index + 1)...]
-            var names = tail.isEmpty ? [] : ["\(lastComponent(segments[index].path))-\(cut.offset)-discarded"]
+            var names =
+                tail.isEmpty
+                ? [] : ["\(lastComponent(segments[index].path))-\(cut.offset)-discarded"]
             names += whole.map { lastComponent($0.path) + "-discarded" }
             var bytes = tail.count
-            for segment in whole { bytes += try SegmentReader(segment.path, disk: ledger.disk).file.size() }
+            for segment in whole {
+                bytes += try SegmentReader(segment.path, disk: ledger.disk).file.size()
+            }
             let result = Discarded(from: cut.end.seq + 1, bytes: bytes, quarantined: names)
             guard !dryRun else { return result }
 
@@ -34,7 +41,8 @@ extension LedgerWriter {
             try ledger.disk.makeDirectory(quarantine)
             try ledger.writeHead(cut.end)
             for segment in whole.reversed() {
-                try ledger.disk.rename(segment.path, to: quarantine + "/" + lastComponent(segment.path) + "-discarded")
+                try ledger.disk.rename(
+                    segment.path, to: quarantine + "/" + lastComponent(segment.path) + "-discarded")
                 try ledger.disk.syncDirectory(quarantine)
                 try ledger.disk.syncDirectory(ledger.directory)
             }
@@ -43,7 +51,9 @@ extension LedgerWriter {
                 if cut.offset == 0 {
                     try ledger.disk.remove(segments[index].path)
                     try ledger.disk.syncDirectory(ledger.directory)
-                } else if let file = try ledger.disk.open(segments[index].path, writing: true, creating: false) {
+                } else if let file = try ledger.disk.open(
+                    segments[index].path, writing: true, creating: false)
+                {
                     try file.truncate(to: cut.offset)
                     try file.sync()
                 }
@@ -53,7 +63,9 @@ extension LedgerWriter {
     }
 
     /// Where the commit begins that holds an event, and the log's end if it is cut there.
-    private func place(of seq: Seq, in segment: SegmentFile) throws(LedgerError) -> (offset: Int, end: Checkpoint) {
+    private func place(of seq: Seq, in segment: SegmentFile) throws(LedgerError) -> (
+        offset: Int, end: Checkpoint
+    ) {
         let reader = try SegmentReader(segment.path, disk: ledger.disk)
         guard let header = try reader.segmentHeader() else {
             // Its own header is damaged: the whole file goes, and the log ends where the one before does.
@@ -63,7 +75,8 @@ extension LedgerWriter {
         }
         var end = Checkpoint(seq: segment.firstSeq - 1, chain: header.chain)
         var offset = Format.firstCommit
-        while case .commit(let header, _) = try reader.step(at: offset, expecting: end.seq + 1, framed: true),
+        while case .commit(let header, _) = try reader.step(
+            at: offset, expecting: end.seq + 1, framed: true),
             header.lastSeq < seq
         {
             offset += Format.headerSize + header.frameSize

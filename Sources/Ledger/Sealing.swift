@@ -41,13 +41,16 @@ extension LedgerWriter {
         sealed.flush()
         let temporary = segment.path + ".tmp"
         try ledger.disk.remove(temporary)
-        guard let file = try ledger.disk.open(temporary, writing: true, creating: true) else { return nil }
+        guard let file = try ledger.disk.open(temporary, writing: true, creating: true) else {
+            return nil
+        }
         try file.write(sealed.output, at: 0)
         try file.sync()
         let back = try lines(of: segment, named: temporary) { _, _, _ in }
         guard back == end else {
             throw LedgerError(
-                .damaged, "the sealed form of \(lastComponent(segment.path)) did not read back equal",
+                .damaged,
+                "the sealed form of \(lastComponent(segment.path)) did not read back equal",
                 remedy: "nothing was replaced; check the memory and the disk of this machine.")
         }
         try ledger.disk.rename(temporary, to: segment.path)

@@ -42,7 +42,8 @@ final class SegmentReader {
 
     /// The header of a commit at any place; nil unless one stands there with its frame.
     func commitHeader(at offset: Int) throws(LedgerError) -> Header? {
-        guard let bytes = try view(at: offset, count: Format.headerSize), let header = Header(bytes),
+        guard let bytes = try view(at: offset, count: Format.headerSize),
+            let header = Header(bytes),
             header.kind == Format.commit,
             try file.size() >= offset + Format.headerSize + header.frameSize
         else { return nil }

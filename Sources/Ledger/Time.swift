@@ -35,7 +35,8 @@ public enum ISOTime {
             let year = number(bytes, 0, 4), let month = number(bytes, 5, 2),
             let day = number(bytes, 8, 2), let hour = number(bytes, 11, 2),
             let minute = number(bytes, 14, 2), let second = number(bytes, 17, 2),
-            (1...12).contains(month), (1...daysIn(month, year)).contains(day), hour < 24, minute < 60,
+            (1...12).contains(month), (1...daysIn(month, year)).contains(day), hour < 24,
+            minute < 60,
             second < 61
         else { return nil }
         var at = 19
@@ -65,14 +66,16 @@ public enum ISOTime {
     private static func zone(_ bytes: UnsafeBufferPointer<UInt8>, _ at: Int) -> Int64? {
         if bytes[at] | 0x20 == 0x7A { return at + 1 == bytes.count ? 0 : nil }
         guard bytes[at] == 0x2B || bytes[at] == 0x2D, at + 6 == bytes.count, bytes[at + 3] == 0x3A,
-            let hours = number(bytes, at + 1, 2), let minutes = number(bytes, at + 4, 2), hours < 24,
+            let hours = number(bytes, at + 1, 2), let minutes = number(bytes, at + 4, 2),
+            hours < 24,
             minutes < 60
         else { return nil }
         let offset = Int64(hours * 60 + minutes)
         return bytes[at] == 0x2B ? offset : -offset
     }
 
-    private static func number(_ bytes: UnsafeBufferPointer<UInt8>, _ at: Int, _ count: Int) -> Int? {
+    private static func number(_ bytes: UnsafeBufferPointer<UInt8>, _ at: Int, _ count: Int) -> Int?
+    {
         var value = 0
         for index in at..<at + count {
             guard index < bytes.count, (0x30...0x39).contains(bytes[index]) else { return nil }

@@ -35,11 +35,14 @@ extension Ledger {
                 let seq = batch.firstSeq + Seq(index)
                 guard let line = EventLine(bytes), line.seq == seq, line.at >= result.time else {
                     throw LedgerError(
-                        .damaged, "event \(seq) is not a line of this format, or its time goes back",
-                        remedy: "the chain is sound, so it was written like this; report it as a bug.")
+                        .damaged,
+                        "event \(seq) is not a line of this format, or its time goes back",
+                        remedy:
+                            "the chain is sound, so it was written like this; report it as a bug.")
                 }
                 chain = chain.extended(by: UnsafeRawBufferPointer(bytes))
-                for witness in known where witness.checkpoint.seq == seq && witness.checkpoint.chain != chain {
+                for witness in known
+                where witness.checkpoint.seq == seq && witness.checkpoint.chain != chain {
                     throw LedgerError(
                         .otherHistory, "\(witness.name) knows another history at event \(seq) (R0)",
                         remedy: witness.remedy)
@@ -55,7 +58,8 @@ extension Ledger {
             let reader = try SegmentReader(file.path, disk: disk)
             result.segments.append(
                 .init(
-                    name: lastComponent(file.path), firstSeq: file.firstSeq, size: try reader.file.size(),
+                    name: lastComponent(file.path), firstSeq: file.firstSeq,
+                    size: try reader.file.size(),
                     sealed: try reader.segmentHeader()?.sealed ?? false))
         }
         return result
@@ -68,10 +72,13 @@ extension Ledger {
             guard header.timeMS > moment else { continue }
             // A sealed frame holds several commits; its lines tell which are early enough.
             var found = header.firstSeq - 1
-            let cursor = try LedgerCursor(self, after: found, through: header.lastSeq, chained: false)
+            let cursor = try LedgerCursor(
+                self, after: found, through: header.lastSeq, chained: false)
             while let batch = try cursor.next() {
                 for index in 0..<batch.count {
-                    guard let line = EventLine(batch[index]), line.at <= moment else { return found }
+                    guard let line = EventLine(batch[index]), line.at <= moment else {
+                        return found
+                    }
                     found = line.seq
                 }
             }
@@ -92,7 +99,8 @@ extension Ledger {
 extension Ledger {
     /// When an event was recorded, 0 for seq 0.
     public func time(of seq: Seq) throws(LedgerError) -> Milliseconds {
-        guard seq > 0, let batch = try LedgerCursor(self, after: seq - 1, through: seq, chained: false).next(),
+        guard seq > 0,
+            let batch = try LedgerCursor(self, after: seq - 1, through: seq, chained: false).next(),
             let line = EventLine(batch[0])
         else { return 0 }
         return line.at

@@ -24,7 +24,9 @@ public struct ListDifference: Sendable {
         kept = []
         // What stands in both lists besides has moved: the first unused old row of the same name.
         var waiting: [Element: [Int]] = [:]
-        for index in old.indices.reversed() where !used[index] { waiting[old[index], default: []].append(index) }
+        for index in old.indices.reversed() where !used[index] {
+            waiting[old[index], default: []].append(index)
+        }
         for index in new.indices where origins[index] == nil {
             guard let origin = waiting[new[index]]?.popLast() else { continue }
             origins[index] = origin
@@ -72,7 +74,11 @@ public struct ListDifference: Sendable {
                 }
                 if low < ends.count, links[ends[low]].old == place { continue }
                 links.append(Link(old: place, new: index, before: low > 0 ? ends[low - 1] : -1))
-                if low == ends.count { ends.append(links.count - 1) } else { ends[low] = links.count - 1 }
+                if low == ends.count {
+                    ends.append(links.count - 1)
+                } else {
+                    ends[low] = links.count - 1
+                }
             }
         }
         var next = ends.last ?? -1

@@ -61,7 +61,9 @@ public struct Play: Hashable, Sendable {
         var start = computed
         if var offline = offlineTimestamp, offline > 0 {
             if offline > 100_000_000_000 { offline /= 1000 }
-            if offline < 100_000_000_000, (0...86_400_000).contains(computed - offline * 1000) { start = offline * 1000 }
+            if offline < 100_000_000_000, (0...86_400_000).contains(computed - offline * 1000) {
+                start = offline * 1000
+            }
         }
         let remainder = start % 1000
         return start - (remainder < 0 ? remainder + 1000 : remainder)

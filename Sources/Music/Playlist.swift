@@ -12,7 +12,8 @@ public struct PlaylistRow: Hashable, Sendable {
 
     /// Takes a row as a table holds it.
     public init(
-        id: Int64, uri: String?, sortKey: SortKey, addedAtMS: Int64, createdAtMS: Int64, updatedAtMS: Int64
+        id: Int64, uri: String?, sortKey: SortKey, addedAtMS: Int64, createdAtMS: Int64,
+        updatedAtMS: Int64
     ) {
         self.id = id
         self.uri = uri
@@ -79,7 +80,9 @@ public struct PlaylistRows: Sendable {
     /// The list that an edit leads to.
     ///
     /// - Returns: For each row the old row it is, or the item that is new.
-    private func arrangement(_ edit: PlaylistEdit) throws(PlaylistEditError) -> [(old: Int?, item: PlaylistItem?)] {
+    private func arrangement(_ edit: PlaylistEdit) throws(PlaylistEditError) -> [(
+        old: Int?, item: PlaylistItem?
+    )] {
         var list: [(old: Int?, item: PlaylistItem?)] = rows.indices.map { ($0, nil) }
         switch edit {
         case .add(let items, let at):
@@ -101,7 +104,9 @@ public struct PlaylistRows: Sendable {
             guard count >= 1, from >= 1, !last.overflow, last.partialValue <= rows.count else {
                 throw outside(last.overflow ? from : last.partialValue, rows.count)
             }
-            guard (1...rows.count - count + 1).contains(to) else { throw outside(to, rows.count - count + 1) }
+            guard (1...rows.count - count + 1).contains(to) else {
+                throw outside(to, rows.count - count + 1)
+            }
             let block = list[from - 1..<from - 1 + count]
             list.removeSubrange(from - 1..<from - 1 + count)
             list.insert(contentsOf: block, at: to - 1)
@@ -137,7 +142,8 @@ public struct PlaylistRows: Sendable {
                 result.append(
                     PlaylistRow(
                         id: seq << 16 | next, uri: entry.item?.uri, sortKey: SortKey(""),
-                        addedAtMS: entry.item?.addedAtMS ?? atMS, createdAtMS: atMS, updatedAtMS: atMS))
+                        addedAtMS: entry.item?.addedAtMS ?? atMS, createdAtMS: atMS,
+                        updatedAtMS: atMS))
                 next += 1
             }
         }
@@ -170,7 +176,9 @@ public struct PlaylistRows: Sendable {
         switch edit {
         case .add(let items, let at):
             let index = (at ?? rows.count + 1) - 1
-            guard !rows.isEmpty, (1...65_536).contains(items.count), (0...rows.count).contains(index) else { return nil }
+            guard !rows.isEmpty, (1...65_536).contains(items.count),
+                (0...rows.count).contains(index)
+            else { return nil }
             let lower = index > 0 ? rows[index - 1].sortKey : nil
             let upper = index < rows.count ? rows[index].sortKey : nil
             guard let keys = SortKey.between(lower, upper, count: items.count) else { return nil }

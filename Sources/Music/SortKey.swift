@@ -37,7 +37,9 @@ public struct SortKey: Hashable, Sendable, Comparable, CustomStringConvertible {
         let low = Array((lower?.description ?? "").utf8)
         let high = upper.map { Array($0.description.utf8) }
         var common = 0
-        while let high, common < min(low.count, high.count), low[common] == high[common] { common += 1 }
+        while let high, common < min(low.count, high.count), low[common] == high[common] {
+            common += 1
+        }
         let prefix = String(decoding: low[..<common], as: UTF8.self)
         let mostDigits = min(longest - common, 24)
         var digits = max(1, shortest - common)
@@ -45,10 +47,15 @@ public struct SortKey: Hashable, Sendable, Comparable, CustomStringConvertible {
             let from = value(of: low[common...], digits: digits)
             let to = high.map { value(of: $0[common...], digits: digits) } ?? power(digits)
             let gap = to - from
-            if let step = step(gap, count, digits: digits + common, open: (lower == nil, upper == nil)) {
+            if let step = step(
+                gap, count, digits: digits + common, open: (lower == nil, upper == nil))
+            {
                 return (1...count).map { index in
                     let offset = UInt128(index) * step.numerator / step.denominator
-                    return key(prefix, (lower == nil && upper != nil ? to - step.whole(count + 1 - index) : from + offset), digits: digits)
+                    return key(
+                        prefix,
+                        (lower == nil && upper != nil
+                            ? to - step.whole(count + 1 - index) : from + offset), digits: digits)
                 }
             }
             digits += 1
@@ -63,7 +70,8 @@ public struct SortKey: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 
     /// How far apart the new keys stand: a fixed small step at an open end, else the gap's even share.
-    private static func step(_ gap: UInt128, _ count: Int, digits: Int, open: (Bool, Bool)) -> Step? {
+    private static func step(_ gap: UInt128, _ count: Int, digits: Int, open: (Bool, Bool)) -> Step?
+    {
         let parts = UInt128(count + 1)
         if open.0 != open.1, digits == shortest, gap > endStep * parts {
             return Step(numerator: endStep, denominator: 1)

@@ -7,7 +7,9 @@ extension Projector {
     /// Folds read models anew into a file beside the live one and swaps it in.
     ///
     /// - Parameter models: Which ones; those that stand on them are folded too.
-    public func rebuild(_ models: Set<ReadModel> = Set(ReadModel.allCases)) throws -> ProjectionReport {
+    public func rebuild(_ models: Set<ReadModel> = Set(ReadModel.allCases)) throws
+        -> ProjectionReport
+    {
         try lockedOut {
             var wanted = models.reduce(into: Set<ReadModel>()) { $0.formUnion($1.withDependents) }
             let state = liveState()
@@ -40,7 +42,8 @@ extension Projector {
             defer { removeDatabase(aside) }
             let report = try build(aside, Set(ReadModel.allCases), through: state.checkpoint.seq)
             let differing = try mapped {
-                try Self.open(home.databasePath).inDatabase { db in try Self.differences(db, aside) }
+                try Self.open(home.databasePath).inDatabase { db in try Self.differences(db, aside)
+                }
             }
             return (report, differing)
         }
@@ -57,9 +60,11 @@ extension Projector {
                 GROUP BY type, name, sql HAVING count(*) <> 2 ORDER BY name
                 """)
         differing += Array(Set(odd)).sorted()
-        for table in ["checkpoint"] + ReadModel.allCases.flatMap(\.tables) where !differing.contains(table) {
+        for table in ["checkpoint"] + ReadModel.allCases.flatMap(\.tables)
+        where !differing.contains(table) {
             let rows = ["main", "aside"].map { "SELECT * FROM \($0).\(table)" }
-            let sql = "SELECT EXISTS (\(rows[0]) EXCEPT \(rows[1])) OR EXISTS (\(rows[1]) EXCEPT \(rows[0]))"
+            let sql =
+                "SELECT EXISTS (\(rows[0]) EXCEPT \(rows[1])) OR EXISTS (\(rows[1]) EXCEPT \(rows[0]))"
             if try Bool.fetchOne(db, sql: sql) == true { differing.append(table) }
         }
         return differing
@@ -83,14 +88,18 @@ extension Projector {
             }
         }
         try mapped {
-            for suffix in ["-journal", "-wal", "-shm"] { try ledger.disk.remove(home.databasePath + suffix) }
+            for suffix in ["-journal", "-wal", "-shm"] {
+                try ledger.disk.remove(home.databasePath + suffix)
+            }
             try ledger.disk.rename(beside, to: home.databasePath)
             try ledger.disk.syncDirectory(home.path)
         }
     }
 
     /// Folds the log into a new file: tables, rows, indexes, views, checkpoint, check, sync.
-    private func build(_ path: String, _ models: Set<ReadModel>, through last: Seq?) throws -> ProjectionReport {
+    private func build(_ path: String, _ models: Set<ReadModel>, through last: Seq?) throws
+        -> ProjectionReport
+    {
         let clock = ContinuousClock()
         let start = clock.now
         var report = ProjectionReport(rebuilt: ReadModel.allCases.filter(models.contains))
@@ -116,14 +125,20 @@ extension Projector {
                         (
                             "check",
                             try timed {
-                                let verdict = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? ""
+                                let verdict =
+                                    try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? ""
                                 guard verdict == "ok" else { throw broken(verdict) }
                             }
                         ))
                 }
                 try queue.close()
                 report.stages.append(
-                    ("sync", try timed { try ledger.disk.open(path, writing: true, creating: false)?.sync() }))
+                    (
+                        "sync",
+                        try timed {
+                            try ledger.disk.open(path, writing: true, creating: false)?.sync()
+                        }
+                    ))
             }
         } catch {
             removeDatabase(path)
@@ -134,11 +149,14 @@ extension Projector {
     }
 
     private func fill(
-        _ db: Database, _ models: Set<ReadModel>, through last: Seq?, _ report: inout ProjectionReport
+        _ db: Database, _ models: Set<ReadModel>, through last: Seq?,
+        _ report: inout ProjectionReport
     ) throws {
         try db.execute(sql: Schema.tables)
         for model in ReadModel.allCases where !models.contains(model) {
-            for table in model.tables { try db.execute(sql: "INSERT INTO main.\(table) SELECT * FROM live.\(table)") }
+            for table in model.tables {
+                try db.execute(sql: "INSERT INTO main.\(table) SELECT * FROM live.\(table)")
+            }
         }
         let fold = try Fold(db.handle(), models: models, fresh: true)
         let pipe = BatchPipe(try LedgerCursor(ledger, through: last))

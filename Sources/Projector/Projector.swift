@@ -87,7 +87,8 @@ public struct Projector: Sendable {
             [
                 Witness(
                     name: "narada.db", checkpoint: $0.checkpoint,
-                    remedy: "if it is narada.db that is wrong, delete it; it is rebuilt from the log.")
+                    remedy:
+                        "if it is narada.db that is wrong, delete it; it is rebuilt from the log.")
             ]
         } ?? []
     }
@@ -113,21 +114,25 @@ public struct Projector: Sendable {
     }
 
     func liveState() -> LiveState? {
-        guard (try? ledger.disk.contents(of: home.databasePath, limit: 16)) ?? nil != nil else { return nil }
-        return try? Self.open(home.databasePath, readonly: access(home.databasePath, W_OK) != 0).inDatabase {
-            db in
-            let row = try Row.fetchOne(db, sql: "SELECT schema, seq, chain FROM checkpoint")
-            guard let row, let chain = Digest(hex: row[2] as String) else { return nil }
-            return LiveState(
-                schema: row[0], checkpoint: Checkpoint(seq: row[1], chain: chain),
-                hint: try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0)
+        guard (try? ledger.disk.contents(of: home.databasePath, limit: 16)) ?? nil != nil else {
+            return nil
         }
+        return try? Self.open(home.databasePath, readonly: access(home.databasePath, W_OK) != 0)
+            .inDatabase {
+                db in
+                let row = try Row.fetchOne(db, sql: "SELECT schema, seq, chain FROM checkpoint")
+                guard let row, let chain = Digest(hex: row[2] as String) else { return nil }
+                return LiveState(
+                    schema: row[0], checkpoint: Checkpoint(seq: row[1], chain: chain),
+                    hint: try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0)
+            }
     }
 
     func advance(from state: LiveState, through last: Seq?) throws -> ProjectionReport {
         let clock = ContinuousClock()
         let start = clock.now
-        let cursor = try LedgerCursor(ledger, start: state.checkpoint, through: last, hint: state.hint)
+        let cursor = try LedgerCursor(
+            ledger, start: state.checkpoint, through: last, hint: state.hint)
         var report = ProjectionReport(from: state.checkpoint.seq, to: state.checkpoint.seq)
         var batch = try cursor.next()
         if batch != nil {
@@ -211,7 +216,8 @@ public struct Projector: Sendable {
             message: isBusy ? "a reader keeps narada.db from being written" : "narada.db: \(text)",
             remedy: isBusy
                 ? "close it and run it again."
-                : "free some space or make the home writable; narada.db can be deleted and is rebuilt.")
+                : "free some space or make the home writable; narada.db can be deleted and is rebuilt."
+        )
     }
 
     func broken(_ verdict: String) -> ProjectorError {
@@ -243,15 +249,16 @@ public struct Projector: Sendable {
     /// Reads the live database in one transaction.
     public func read<R>(_ body: (Database) throws -> R) throws -> R {
         try mapped {
-            try Self.open(home.databasePath, readonly: access(home.databasePath, W_OK) != 0).inDatabase { db in
-                var result: R?
-                try db.inTransaction(.deferred) {
-                    result = try body(db)
-                    return .rollback
+            try Self.open(home.databasePath, readonly: access(home.databasePath, W_OK) != 0)
+                .inDatabase { db in
+                    var result: R?
+                    try db.inTransaction(.deferred) {
+                        result = try body(db)
+                        return .rollback
+                    }
+                    guard let result else { throw databaseMissing }
+                    return result
                 }
-                guard let result else { throw databaseMissing }
-                return result
-            }
         }
     }
 }
@@ -259,8 +266,9 @@ public struct Projector: Sendable {
 extension Database {
     /// The C API's handle, for the folds.
     func handle() throws -> OpaquePointer {
-        guard let connection = sqliteConnection else { throw DatabaseError(resultCode: .SQLITE_MISUSE) }
+        guard let connection = sqliteConnection else {
+            throw DatabaseError(resultCode: .SQLITE_MISUSE)
+        }
         return connection
     }
 }
-

@@ -14,15 +14,20 @@ struct DurableAppend: ParsableCommand {
 
     func run() throws {
         _ = try Ledger.create(folder + "/ledger", id: "00000000-0000-4000-8000-000000000000")
-        let writer = try LedgerWriter(Ledger(folder + "/ledger"), run: "01JD9V5T8Q6Z3M1K7R2W4X0YBN", holder: "bench")
+        let writer = try LedgerWriter(
+            Ledger(folder + "/ledger"), run: "01JD9V5T8Q6Z3M1K7R2W4X0YBN", holder: "bench")
         let raw = open(folder + "/raw", O_RDWR | O_CREAT | O_TRUNC, 0o600)
         let queue = try DatabaseQueue(path: folder + "/wal.db")
         try queue.inDatabase { db in
             try db.execute(sql: "PRAGMA journal_mode = WAL")
             try db.execute(sql: "PRAGMA synchronous = FULL")
-            try db.execute(sql: "CREATE TABLE IF NOT EXISTS events(seq INTEGER PRIMARY KEY, line TEXT NOT NULL)")
+            try db.execute(
+                sql:
+                    "CREATE TABLE IF NOT EXISTS events(seq INTEGER PRIMARY KEY, line TEXT NOT NULL)"
+            )
         }
-        let payload = JSON.object([("text", .text(String(repeating: "Silver Night ", count: 25)))]).bytes
+        let payload = JSON.object([("text", .text(String(repeating: "Silver Night ", count: 25)))])
+            .bytes
         let events = (0..<perCommit).map { _ in
             NewEvent(type: "playlist.described", stream: StreamName(fixed: "bench"), data: payload)
         }
@@ -45,7 +50,8 @@ struct DurableAppend: ParsableCommand {
                 try timed {
                     try queue.inDatabase { db in
                         try db.inTransaction {
-                            let insert = try db.cachedStatement(sql: "INSERT INTO events(line) VALUES (?)")
+                            let insert = try db.cachedStatement(
+                                sql: "INSERT INTO events(line) VALUES (?)")
                             for _ in 0..<perCommit { try insert.execute(arguments: [line]) }
                             return .commit
                         }
@@ -66,9 +72,13 @@ struct DurableAppend: ParsableCommand {
     }
 
     private func segmentSize() throws -> Int {
-        try FileManager.default.contentsOfDirectory(atPath: folder + "/ledger").filter { $0.hasSuffix(".lz4") }
-            .reduce(0) {
-                $0 + (try FileManager.default.attributesOfItem(atPath: folder + "/ledger/" + $1)[.size] as? Int ?? 0)
-            }
+        try FileManager.default.contentsOfDirectory(atPath: folder + "/ledger").filter {
+            $0.hasSuffix(".lz4")
+        }
+        .reduce(0) {
+            $0
+                + (try FileManager.default.attributesOfItem(atPath: folder + "/ledger/" + $1)[.size]
+                    as? Int ?? 0)
+        }
     }
 }

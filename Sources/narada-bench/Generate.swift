@@ -13,13 +13,15 @@ struct Generate: ParsableCommand {
     func run() throws {
         _ = try Ledger.create(home + "/ledger", id: "00000000-0000-4000-8000-000000000000")
         let ledger = try Ledger(home + "/ledger")
-        var mix = Mix(seed: seed, trackCount: max(50, events / 20), playlistCount: max(4, events / 2500))
+        var mix = Mix(
+            seed: seed, trackCount: max(50, events / 20), playlistCount: max(4, events / 2500))
         var written = 0
         // A writer a month, so that recorded times and runs differ as in a real life.
         for month in 0..<24 {
             let at = ISOTime.parse("2024-01-15T10:00:00Z")! + Int64(month) * 30 * 86_400_000
             let run = ULID(at: at, using: &mix.random).description
-            let writer = try LedgerWriter(ledger, run: run, clock: Clock(fixedAt: at), holder: "bench")
+            let writer = try LedgerWriter(
+                ledger, run: run, clock: Clock(fixedAt: at), holder: "bench")
             while written < events * (month + 1) / 24 {
                 let commit = mix.commit(upTo: events - written, after: Seq(written))
                 written += commit.count
@@ -45,16 +47,21 @@ private struct Mix {
     init(seed: UInt64, trackCount: Int, playlistCount: Int) {
         var random = SplitMix(state: seed)
         let letters = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-        let words = ["Silver", "Night", "Über", "River", "Glass", "Été", "Stone", "Ember", "夜", "Signal", "Low", "Field"]
+        let words = [
+            "Silver", "Night", "Über", "River", "Glass", "Été", "Stone", "Ember", "夜", "Signal",
+            "Low", "Field",
+        ]
         func word() -> String { words.randomElement(using: &random)! }
         tracks = (0..<trackCount).map { index in
             (
                 String((0..<22).map { _ in letters.randomElement(using: &random)! }),
-                "\(word()) \(word()) \(index)", "\(word()) \(index % (trackCount / 8 + 1))", "\(word()) \(word())"
+                "\(word()) \(word()) \(index)", "\(word()) \(index % (trackCount / 8 + 1))",
+                "\(word()) \(word())"
             )
         }
         playlists = (0..<playlistCount).map { index in
-            StreamName("narada:playlist:\(ULID(at: 1_700_000_000_000 + Int64(index), using: &random))")!
+            StreamName(
+                "narada:playlist:\(ULID(at: 1_700_000_000_000 + Int64(index), using: &random))")!
         }
         sizes = [Int](repeating: 0, count: playlistCount)
         self.random = random
@@ -83,16 +90,20 @@ private struct Mix {
         let ms = random.next() % 4 == 0 ? random.next() % 30_000 : 30_000 + random.next() % 240_000
         let payload: JSON = [
             "ts": .text(ISOTime.text(played * 1000, fraction: false)), "ms_played": JSON(ms),
-            "master_metadata_track_name": .text(track.title), "master_metadata_album_artist_name": .text(track.artist),
-            "master_metadata_album_album_name": .text(track.album), "spotify_track_uri": .text("spotify:track:" + track.id),
-            "reason_end": .text(ms < 30_000 ? "fwdbtn" : "trackdone"), "skipped": .bool(ms < 30_000),
+            "master_metadata_track_name": .text(track.title),
+            "master_metadata_album_artist_name": .text(track.artist),
+            "master_metadata_album_album_name": .text(track.album),
+            "spotify_track_uri": .text("spotify:track:" + track.id),
+            "reason_end": .text(ms < 30_000 ? "fwdbtn" : "trackdone"),
+            "skipped": .bool(ms < 30_000),
             "incognito_mode": false,
         ]
         let bytes = payload.bytes
         return NewEvent(
             .spotifyHistoryRow, on: StreamName(fixed: "export:spotify-history"),
             [
-                "file": "endsong_0.json", "row": JSON(random.next() % 15_000 + 1), "length": JSON(bytes.count),
+                "file": "endsong_0.json", "row": JSON(random.next() % 15_000 + 1),
+                "length": JSON(bytes.count),
                 "sha256": .text(SHA256.digest(bytes).description), "payload": .raw(bytes),
             ])
     }
@@ -102,13 +113,19 @@ private struct Mix {
         observed += 1
         let track = tracks[index]
         let payload: JSON = [
-            "album": ["name": .text(track.album), "release_date": "2016-05-20"], "artists": [["name": .text(track.artist)]],
-            "duration_ms": JSON(120_000 + index % 200_000), "external_ids": ["isrc": .text("QZ\(1_000_000_000 + index)")],
-            "id": .text(track.id), "name": .text(track.title), "uri": .text("spotify:track:" + track.id),
+            "album": ["name": .text(track.album), "release_date": "2016-05-20"],
+            "artists": [["name": .text(track.artist)]],
+            "duration_ms": JSON(120_000 + index % 200_000),
+            "external_ids": ["isrc": .text("QZ\(1_000_000_000 + index)")],
+            "id": .text(track.id), "name": .text(track.title),
+            "uri": .text("spotify:track:" + track.id),
         ]
         return NewEvent(
             .spotifyTrackObserved, on: StreamName("spotify:track:" + track.id)!,
-            ["digest": .text(String(SHA256.digest(payload.bytes).description.prefix(32))), "payload": payload])
+            [
+                "digest": .text(String(SHA256.digest(payload.bytes).description.prefix(32))),
+                "payload": payload,
+            ])
     }
 
     private mutating func items(_ count: Int) -> JSON {
@@ -120,7 +137,8 @@ private struct Mix {
         sizes[made] = count
         made += 1
         return NewEvent(
-            .playlistCreated, on: playlists[made - 1], ["name": .text("List \(made)"), "items": items(count)])
+            .playlistCreated, on: playlists[made - 1],
+            ["name": .text("List \(made)"), "items": items(count)])
     }
 
     private mutating func edited() -> NewEvent {
@@ -141,7 +159,10 @@ private struct Mix {
             data = ["op": "remove", "positions": [1, 2, 3]]
         default:
             sizes[index] += 1
-            data = ["op": "add", "at": JSON(1 + Int(random.next() % UInt64(size + 1))), "items": items(1)]
+            data = [
+                "op": "add", "at": JSON(1 + Int(random.next() % UInt64(size + 1))),
+                "items": items(1),
+            ]
         }
         return NewEvent(.playlistEdited, on: playlists[index], data)
     }
@@ -152,14 +173,18 @@ private struct Mix {
             [
                 "added_at": "2024-01-01T00:00:00Z",
                 "item": [
-                    "$observed": "0f343b0931126a20f133d67c2b018a3b", "uri": .text("spotify:track:" + tracks[track()].id),
+                    "$observed": "0f343b0931126a20f133d67c2b018a3b",
+                    "uri": .text("spotify:track:" + tracks[track()].id),
                 ],
             ]
         }
         return [
             NewEvent(
-                .spotifyPlaylistPage, on: stream, ["offset": 0, "payload": ["items": .array(rows), "total": 20]]),
-            NewEvent(.spotifyPlaylistFetched, on: stream, ["count": 20, "pages": [.integer(seq + 1)], "snapshot_id": "A"]),
+                .spotifyPlaylistPage, on: stream,
+                ["offset": 0, "payload": ["items": .array(rows), "total": 20]]),
+            NewEvent(
+                .spotifyPlaylistFetched, on: stream,
+                ["count": 20, "pages": [.integer(seq + 1)], "snapshot_id": "A"]),
         ]
     }
 }

@@ -11,11 +11,13 @@ struct SampleLife {
 
     init(rows: Int, seed: Int = 1) throws {
         folder = try TemporaryFolder()
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [
-            "python3", root.path + "/tools/sample-life", folder.path + "/life", "--seed", "\(seed)", "--rows", "\(rows)",
+            "python3", root.path + "/tools/sample-life", folder.path + "/life", "--seed", "\(seed)",
+            "--rows", "\(rows)",
         ]
         try process.run()
         process.waitUntilExit()
@@ -29,7 +31,9 @@ struct SampleLife {
 
 /// The JSON that a program printed.
 func json(_ result: Program.Result) throws -> [String: Any] {
-    try #require(try JSONSerialization.jsonObject(with: Data(result.output)) as? [String: Any], "\(result.error)")
+    try #require(
+        try JSONSerialization.jsonObject(with: Data(result.output)) as? [String: Any],
+        "\(result.error)")
 }
 
 @Suite("A sample life")
@@ -37,33 +41,52 @@ struct SampleLifeTests {
     private let narada = Program("narada")
     private let cmd = Program("narada-cmd")
 
-    @Test("Imports, plays, first plays and playlists at every moment are what the generator counted", arguments: [1, 2])
+    @Test(
+        "Imports, plays, first plays and playlists at every moment are what the generator counted",
+        arguments: [1, 2])
     func groundTruth(seed: Int) throws {
         let life = try SampleLife(rows: 3000, seed: seed)
         let home = ["NARADA_HOME": life.folder.file("home"), "NARADA_NOW": "2026-01-01T10:00:00Z"]
 
         for expected in life.imports {
             let path = try #require(expected["path"] as? String)
-            let got = try json(cmd.run(["import", "spotify-history", life.path + "/" + path, "--json"], environment: home))
+            let got = try json(
+                cmd.run(
+                    ["import", "spotify-history", life.path + "/" + path, "--json"],
+                    environment: home))
             for key in ["rows", "listens", "already", "joined"] {
                 #expect(got[key] as? Int == expected[key] as? Int, "\(key) of \(path)")
             }
-            #expect(got["skipped"] as? [String: Int] == expected["skipped"] as? [String: Int], "\(path)")
+            #expect(
+                got["skipped"] as? [String: Int] == expected["skipped"] as? [String: Int], "\(path)"
+            )
             let skipped = (got["skipped"] as? [String: Int] ?? [:]).values.reduce(0, +)
             let rows = got["rows"] as? Int ?? -1
             #expect(rows == (got["listens"] as? Int ?? 0) + (got["already"] as? Int ?? 0) + skipped)
 
-            let again = try json(cmd.run(["import", "spotify-history", life.path + "/" + path, "--json"], environment: home))
+            let again = try json(
+                cmd.run(
+                    ["import", "spotify-history", life.path + "/" + path, "--json"],
+                    environment: home))
             #expect(again["already"] as? Int == rows)
             #expect(again["first"] is NSNull)
         }
 
         let top = try narada.run(["top", "--limit", "100000", "--json"], environment: home)
-        let plays = try #require(try JSONSerialization.jsonObject(with: Data(top.output)) as? [[String: Any]])
-        let counted = Dictionary(uniqueKeysWithValues: plays.map { ($0["uri"] as? String ?? "", $0["plays"] as? Int ?? 0) })
+        let plays = try #require(
+            try JSONSerialization.jsonObject(with: Data(top.output)) as? [[String: Any]])
+        let counted = Dictionary(
+            uniqueKeysWithValues: plays.map {
+                ($0["uri"] as? String ?? "", $0["plays"] as? Int ?? 0)
+            })
         #expect(counted == life.truth["plays"] as? [String: Int])
         let first = Dictionary(
-            uniqueKeysWithValues: plays.map { ($0["uri"] as? String ?? "", ($0["first_played"] as? String ?? "").replacing(".000Z", with: "Z")) })
+            uniqueKeysWithValues: plays.map {
+                (
+                    $0["uri"] as? String ?? "",
+                    ($0["first_played"] as? String ?? "").replacing(".000Z", with: "Z")
+                )
+            })
         #expect(first == life.truth["first_played"] as? [String: String])
 
         var moments: [(seq: Int, playlists: [String: [String: Any]])] = []
@@ -71,13 +94,22 @@ struct SampleLifeTests {
             var moment = home
             moment["NARADA_NOW"] = "2026-0\(index + 2)-01T10:00:00Z"
             let file = try #require(step["file"] as? String)
-            let got = try json(cmd.run(["append", "--file", life.path + "/" + file, "--json"], environment: moment))
-            moments.append((try #require(got["last"] as? Int), step["playlists"] as? [String: [String: Any]] ?? [:]))
+            let got = try json(
+                cmd.run(
+                    ["append", "--file", life.path + "/" + file, "--json"], environment: moment))
+            moments.append(
+                (
+                    try #require(got["last"] as? Int),
+                    step["playlists"] as? [String: [String: Any]] ?? [:]
+                ))
         }
         #expect(moments.count == 6)
         for (seq, playlists) in moments {
-            for (uri, expected) in playlists.sorted(by: { $0.key < $1.key }).prefix(seed == 1 ? 40 : 8) {
-                let got = try json(narada.run(["playlist", uri, "--as-of", "\(seq)", "--json"], environment: home))
+            for (uri, expected) in playlists.sorted(by: { $0.key < $1.key }).prefix(
+                seed == 1 ? 40 : 8)
+            {
+                let got = try json(
+                    narada.run(["playlist", uri, "--as-of", "\(seq)", "--json"], environment: home))
                 let uris = (got["items"] as? [[String: Any]] ?? []).map { $0["uri"] as? String }
                 let wanted = (expected["items"] as? [Any] ?? []).map { $0 as? String }
                 #expect(uris == wanted, "\(uri) at \(seq)")
@@ -99,7 +131,8 @@ struct KilledImportTests {
         let cmd = Program("narada-cmd")
         let clock = ContinuousClock()
         let start = clock.now
-        let expected = try json(cmd.run(arguments, environment: ["NARADA_HOME": whole, "NARADA_NOW": now]))
+        let expected = try json(
+            cmd.run(arguments, environment: ["NARADA_HOME": whole, "NARADA_NOW": now]))
         let duration = (clock.now - start).components.attoseconds / 1_000_000_000_000
 
         var random = SplitMix64(seed: 1)
@@ -112,14 +145,16 @@ struct KilledImportTests {
                 try FileManager.default.removeItem(atPath: torn)
                 acknowledged = 0
             }
-            let (process, finish) = try cmd.start(arguments, environment: ["NARADA_HOME": torn, "NARADA_NOW": now])
+            let (process, finish) = try cmd.start(
+                arguments, environment: ["NARADA_HOME": torn, "NARADA_NOW": now])
             usleep(UInt32(Int64.random(in: 0...max(1000, duration), using: &random)))
             kill(process.processIdentifier, SIGKILL)
             let result = finish()
             kills += 1
             if result.status != 0 { interrupted += 1 }
             guard FileManager.default.fileExists(atPath: torn + "/ledger/FORMAT") else { continue }
-            let verify = try Program("narada").run(["log", "verify"], environment: ["NARADA_HOME": torn])
+            let verify = try Program("narada").run(
+                ["log", "verify"], environment: ["NARADA_HOME": torn])
             #expect(verify.status == 0, "round \(round): \(verify.error)")
             let seq = Int(verify.text.split(separator: ":").first ?? "") ?? -1
             #expect(seq >= acknowledged, "round \(round) lost events")
@@ -127,20 +162,28 @@ struct KilledImportTests {
         }
         #expect(kills == 50 && interrupted > 20, "only \(interrupted) runs were caught under way")
 
-        let last = try json(cmd.run(arguments, environment: ["NARADA_HOME": torn, "NARADA_NOW": now]))
+        let last = try json(
+            cmd.run(arguments, environment: ["NARADA_HOME": torn, "NARADA_NOW": now]))
         #expect(last["rows"] as? Int == expected["rows"] as? Int)
         let listens = ["listens", "--limit", "1000000", "--json"]
         func rows(_ home: String, _ reason: [String]) throws -> [String] {
-            let result = try Program("narada").run(listens + reason, environment: ["NARADA_HOME": home])
-            let rows = try #require(try JSONSerialization.jsonObject(with: Data(result.output)) as? [[String: Any]])
-            return rows.map { row in row.filter { $0.key != "seq" }.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: "|") }
+            let result = try Program("narada").run(
+                listens + reason, environment: ["NARADA_HOME": home])
+            let rows = try #require(
+                try JSONSerialization.jsonObject(with: Data(result.output)) as? [[String: Any]])
+            return rows.map { row in
+                row.filter { $0.key != "seq" }.map { "\($0.key)=\($0.value)" }.sorted().joined(
+                    separator: "|")
+            }
         }
         for reason in [[], ["--reason", "any"]] {
             let (left, right) = (try rows(whole, reason), try rows(torn, reason))
             #expect(left.sorted() == right.sorted())
             #expect(left.count > 1000)
         }
-        #expect(try Program("narada-project").run(["--check"], environment: ["NARADA_HOME": torn]).status == 0)
+        #expect(
+            try Program("narada-project").run(["--check"], environment: ["NARADA_HOME": torn])
+                .status == 0)
     }
 }
 
@@ -165,7 +208,8 @@ struct TwoWritersTests {
         var expected: [String] = []
         for round in 0..<15 {
             let running = try (0..<4).map { index in
-                try cmd.start(["playlist", "add", "Shared", uri(round * 4 + index)], environment: home)
+                try cmd.start(
+                    ["playlist", "add", "Shared", uri(round * 4 + index)], environment: home)
             }
             for (index, program) in running.enumerated() {
                 let result = program.finish()
@@ -175,7 +219,8 @@ struct TwoWritersTests {
             }
         }
 
-        let shown = try json(Program("narada").run(["playlist", "Shared", "--json"], environment: home))
+        let shown = try json(
+            Program("narada").run(["playlist", "Shared", "--json"], environment: home))
         let uris = (shown["items"] as? [[String: Any]] ?? []).compactMap { $0["uri"] as? String }
         #expect(uris.sorted() == expected.sorted())
         #expect(expected.count > 50)
@@ -205,7 +250,8 @@ struct TwoWritersTests {
         #expect(pwrite(lock, text, text.utf8.count, 0) == text.utf8.count)
         ftruncate(lock, off_t(text.utf8.count))
 
-        let result = try cmd.run(["playlist", "create", "Late", "--lock-timeout", "0.05", "--json"], environment: home)
+        let result = try cmd.run(
+            ["playlist", "create", "Late", "--lock-timeout", "0.05", "--json"], environment: home)
 
         #expect(result.status == 75)
         #expect(result.error.contains("pid 4711: a test that holds on"))

@@ -12,7 +12,8 @@ func value<R>(_ text: String, _ body: (JSONValue) throws -> R) rethrows -> R {
 struct JSONValueTests {
     @Test("Members and elements are found where they stand")
     func members() {
-        value(#"{ "a" : 1 , "b" : { "c" : [ "x" , {"y":"}"} , [1,2] ] } , "n" : null , "a" : 2 }"#) { root in
+        value(#"{ "a" : 1 , "b" : { "c" : [ "x" , {"y":"}"} , [1,2] ] } , "n" : null , "a" : 2 }"#)
+        { root in
             #expect(root.isObject && !root.isArray)
             #expect(root["a"]?.integer == 1, "the first of two")
             #expect(root["n"] == nil, "null counts as absent")
@@ -32,20 +33,28 @@ struct JSONValueTests {
         value("{}") { #expect($0["a"] == nil && $0.elements.isEmpty) }
     }
 
-    @Test("Numbers are whole and fit, or are none", arguments: [
-        ("0", 0), ("-0", 0), ("7", 7), ("-7", -7), ("3e2", 300), ("7.0", 7), ("1.5e1", 15),
-        ("9223372036854775807", .max), ("-9223372036854775808", .min), ("9223372036854775808", nil),
-        ("1e400", nil), ("1e19", nil), ("-", nil), ("", nil), ("true", nil), ("\"7\"", nil), ("null", nil), ("[1]", nil),
-    ] as [(String, Int64?)])
+    @Test(
+        "Numbers are whole and fit, or are none",
+        arguments: [
+            ("0", 0), ("-0", 0), ("7", 7), ("-7", -7), ("3e2", 300), ("7.0", 7), ("1.5e1", 15),
+            ("9223372036854775807", .max), ("-9223372036854775808", .min),
+            ("9223372036854775808", nil),
+            ("1e400", nil), ("1e19", nil), ("-", nil), ("", nil), ("true", nil), ("\"7\"", nil),
+            ("null", nil), ("[1]", nil),
+        ] as [(String, Int64?)])
     func integers(text: String, expected: Int64?) {
         value(text) { #expect($0.integer == expected) }
     }
 
-    @Test("Escapes are resolved", arguments: [
-        (#""""#, ""), (#""abc""#, "abc"), (#""\"\\\/\b\f\n\r\t""#, "\"\\/\u{8}\u{C}\n\r\t"), (#""\u00e9\u00E9""#, "éé"),
-        (#""\uD83D\uDE00!""#, "😀!"), (#""\uD800""#, "\u{FFFD}"), (#""\uDC00x""#, "\u{FFFD}x"), (#""\uD800\u0041""#, "\u{FFFD}A"),
-        (#""\uD800\uD83D\uDE00""#, "\u{FFFD}😀"), (#""\u0000""#, "\u{FFFD}"), ("\"é😀\"", "é😀"),
-    ])
+    @Test(
+        "Escapes are resolved",
+        arguments: [
+            (#""""#, ""), (#""abc""#, "abc"), (#""\"\\\/\b\f\n\r\t""#, "\"\\/\u{8}\u{C}\n\r\t"),
+            (#""\u00e9\u00E9""#, "éé"),
+            (#""\uD83D\uDE00!""#, "😀!"), (#""\uD800""#, "\u{FFFD}"), (#""\uDC00x""#, "\u{FFFD}x"),
+            (#""\uD800\u0041""#, "\u{FFFD}A"),
+            (#""\uD800\uD83D\uDE00""#, "\u{FFFD}😀"), (#""\u0000""#, "\u{FFFD}"), ("\"é😀\"", "é😀"),
+        ])
     func texts(text: String, expected: String) {
         #expect(fault(text) == nil)
         value(text) { #expect($0.text == expected) }
@@ -53,11 +62,15 @@ struct JSONValueTests {
 
     @Test("Only a text is a text, and only a truth value is one")
     func kinds() {
-        for other in ["1", "null", "{}", "[]", "true"] { value(other) { #expect($0.text == nil && !$0.isText("x")) } }
+        for other in ["1", "null", "{}", "[]", "true"] {
+            value(other) { #expect($0.text == nil && !$0.isText("x")) }
+        }
         value("true") { #expect($0.bool == true) }
         value("false") { #expect($0.bool == false) }
         value("1") { #expect($0.bool == nil) }
-        value("\"ab\"") { #expect($0.isText("ab") && !$0.isText("a") && !$0.isText("abc") && !$0.isText("aB")) }
+        value("\"ab\"") {
+            #expect($0.isText("ab") && !$0.isText("a") && !$0.isText("abc") && !$0.isText("aB"))
+        }
     }
 
     @Test("On 20,000 strings of arbitrary bytes nothing is read outside")
@@ -70,7 +83,9 @@ struct JSONValueTests {
             let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: count + 16)
             defer { memory.deallocate() }
             memory.initialize(repeating: UInt8(ascii: "\""))
-            for index in 0..<count { memory[8 + index] = alphabet[Int.random(in: 0..<alphabet.count, using: &generator)] }
+            for index in 0..<count {
+                memory[8 + index] = alphabet[Int.random(in: 0..<alphabet.count, using: &generator)]
+            }
             let view = Bytes(rebasing: memory[8..<8 + count])
             var seen = 0
             visit(JSONValue(view), inside: view, depth: 0, &seen)
@@ -96,7 +111,9 @@ struct JSONValueTests {
             return true
         }
         value.elements { parts.append($0) }
-        for part in parts where seen < 1000 { visit(part, inside: value.bytes, depth: depth + 1, &seen) }
+        for part in parts where seen < 1000 {
+            visit(part, inside: value.bytes, depth: depth + 1, &seen)
+        }
     }
 
     @Test("A look into every valid mutation agrees with Foundation")
@@ -105,7 +122,8 @@ struct JSONValueTests {
             var generator = SplitMix64(seed: seed)
             let json = random(depth: 4, using: &generator)
             let text = json.text
-            let theirs = try JSONSerialization.jsonObject(with: Data(text.utf8), options: [.fragmentsAllowed])
+            let theirs = try JSONSerialization.jsonObject(
+                with: Data(text.utf8), options: [.fragmentsAllowed])
             #expect(fault(text) == nil)
             value(text) { #expect(same($0, theirs), "seed \(seed): \(text)") }
         }
@@ -114,7 +132,8 @@ struct JSONValueTests {
     private func same(_ ours: JSONValue, _ theirs: Any) -> Bool {
         switch theirs {
         case let text as String: return ours.text == text
-        case let list as [Any]: return ours.elements.count == list.count && zip(ours.elements, list).allSatisfy(same)
+        case let list as [Any]:
+            return ours.elements.count == list.count && zip(ours.elements, list).allSatisfy(same)
         case let object as [String: Any]:
             var count = 0
             var equal = true
@@ -126,7 +145,8 @@ struct JSONValueTests {
             }
             return equal && count == object.count
         case is NSNull: return ours.isNull
-        case let number as NSNumber: return ours.bool.map { $0 == number.boolValue } ?? (ours.integer == number.int64Value)
+        case let number as NSNumber:
+            return ours.bool.map { $0 == number.boolValue } ?? (ours.integer == number.int64Value)
         default: return false
         }
     }
@@ -141,9 +161,14 @@ func random(depth: Int, using generator: inout SplitMix64) -> JSON {
     case 2: return .integer(Int64.random(in: .min ... .max, using: &generator))
     case 3, 4: return .text(texts[Int.random(in: 0..<texts.count, using: &generator)])
     case 5:
-        return .array((0..<Int.random(in: 0...4, using: &generator)).map { _ in random(depth: depth - 1, using: &generator) })
+        return .array(
+            (0..<Int.random(in: 0...4, using: &generator)).map { _ in
+                random(depth: depth - 1, using: &generator)
+            })
     default:
         return .object(
-            (0..<Int.random(in: 0...4, using: &generator)).map { ("\(texts[$0 + 2])\($0)", random(depth: depth - 1, using: &generator)) })
+            (0..<Int.random(in: 0...4, using: &generator)).map {
+                ("\(texts[$0 + 2])\($0)", random(depth: depth - 1, using: &generator))
+            })
     }
 }

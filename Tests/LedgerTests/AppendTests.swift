@@ -22,7 +22,9 @@ struct AppendTests {
         #expect(failure { try writer.append([event(4)], expecting: [stream: seen]) } == .conflict)
         #expect(try writer.refresh().seq == 3, "nothing was appended")
         #expect(try writer.append([event(4)], expecting: [stream: 2]) == 4...4)
-        #expect(failure { try writer.append([event(5)], expecting: [stream: 4, other: 2]) } == .conflict)
+        #expect(
+            failure { try writer.append([event(5)], expecting: [stream: 4, other: 2]) } == .conflict
+        )
         #expect(try writer.append([event(5)], expecting: [stream: 4, other: 3]) == 5...5)
     }
 
@@ -100,12 +102,15 @@ struct AppendTests {
         #expect(try read(test.ledger()).lines.count == 1)
     }
 
-    @Test("While another holds the lock an append waits no longer than it was told, and names the holder")
+    @Test(
+        "While another holds the lock an append waits no longer than it was told, and names the holder"
+    )
     func busy() throws {
         let folder = try TemporaryFolder()
         let test = try TestLedger(on: SystemDisk(), in: folder.file("ledger"))
         try test.writer(holder: "import of a long history").append([event(1)])
-        let lock = try #require(try SystemDisk().open(test.path("LOCK"), writing: false, creating: false))
+        let lock = try #require(
+            try SystemDisk().open(test.path("LOCK"), writing: false, creating: false))
         #expect(try lock.lock(exclusive: true))
 
         do {
@@ -152,7 +157,9 @@ struct AppendTests {
         try writer.append([event(1)])
 
         #expect(failure { try writer.append([event(2, size: 16 << 20)]) } == .tooLarge)
-        #expect(failure { try writer.append(Array(repeating: event(2, size: 13 << 20), count: 5)) } == .tooLarge)
+        #expect(
+            failure { try writer.append(Array(repeating: event(2, size: 13 << 20), count: 5)) }
+                == .tooLarge)
         #expect(try writer.append([event(2, size: (16 << 20) - 300)]) == 2...2)
         #expect(try read(test.ledger()).lines.count == 2)
     }
@@ -163,7 +170,9 @@ struct AppendTests {
             let disk = MemoryDisk()
             _ = try Ledger.create("/ledger", id: "x", disk: disk)
             let writer = try LedgerWriter(Ledger("/ledger", disk: disk), run: "x")
-            try writer.append([NewEvent(type: "t", stream: StreamName(fixed: "s"), data: Array("{\n}".utf8))])
+            try writer.append([
+                NewEvent(type: "t", stream: StreamName(fixed: "s"), data: Array("{\n}".utf8))
+            ])
         }
     }
 
@@ -202,11 +211,15 @@ struct AppendTests {
         #expect(failure { _ = try Ledger("/ledger", disk: memory).verify() } == nil)
     }
 
-    @Test("Stream names stand in a line as they are", arguments: [
-        ("spotify:playlist:37i9dQZF1DX", true), ("a", true), ("", false), ("a b", false), ("a\"b", false),
-        ("a\\b", false), ("ä", false), ("a\n", false), (String(repeating: "x", count: 2048), true),
-        (String(repeating: "x", count: 2049), false),
-    ])
+    @Test(
+        "Stream names stand in a line as they are",
+        arguments: [
+            ("spotify:playlist:37i9dQZF1DX", true), ("a", true), ("", false), ("a b", false),
+            ("a\"b", false),
+            ("a\\b", false), ("ä", false), ("a\n", false),
+            (String(repeating: "x", count: 2048), true),
+            (String(repeating: "x", count: 2049), false),
+        ])
     func streamNames(text: String, fits: Bool) {
         #expect((StreamName(text) != nil) == fits)
     }

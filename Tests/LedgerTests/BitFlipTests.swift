@@ -25,7 +25,9 @@ struct BitFlipTests {
                 var altered = files
                 altered[path] = bytes
                 bytes[index] ^= 1 << bit
-                if failure({ try check(MemoryDisk(altered)) }) == nil { passed.append("\(path) \(index).\(bit)") }
+                if failure({ try check(MemoryDisk(altered)) }) == nil {
+                    passed.append("\(path) \(index).\(bit)")
+                }
             }
         }
         return passed
@@ -35,7 +37,9 @@ struct BitFlipTests {
     func noFlipIsAccepted(sealed: Bool, withHead: Bool) throws {
         var files = try files(sealed: sealed)
         if !withHead { files["/ledger/HEAD"] = nil }
-        let paths = files.keys.filter { $0.hasSuffix(".lz4") || $0.hasSuffix("FORMAT") || $0.hasSuffix("HEAD") }
+        let paths = files.keys.filter {
+            $0.hasSuffix(".lz4") || $0.hasSuffix("FORMAT") || $0.hasSuffix("HEAD")
+        }
         #expect(paths.count == (withHead ? 4 : 3))
 
         for path in paths {
@@ -46,16 +50,20 @@ struct BitFlipTests {
         }
     }
 
-    @Test("No flip shortens a reading in silence, with a writer alive, without LOCK, or without HEAD", arguments: [
-        "a writer lives", "no LOCK", "no HEAD",
-    ])
+    @Test(
+        "No flip shortens a reading in silence, with a writer alive, without LOCK, or without HEAD",
+        arguments: [
+            "a writer lives", "no LOCK", "no HEAD",
+        ])
     func noFlipShortens(kind: String) throws {
         var files = try files(sealed: false)
         if kind == "no LOCK" { files["/ledger/LOCK"] = nil }
         if kind == "no HEAD" { files["/ledger/HEAD"] = nil }
         for path in files.keys where path.hasSuffix(".lz4") {
             let passed = try accepted(files, path) { disk in
-                let lock = kind == "a writer lives" ? try disk.open("/ledger/LOCK", writing: true, creating: true) : nil
+                let lock =
+                    kind == "a writer lives"
+                    ? try disk.open("/ledger/LOCK", writing: true, creating: true) : nil
                 _ = try lock?.lock(exclusive: true)
                 _ = try read(Ledger("/ledger", disk: disk))
                 lock?.unlock()
@@ -69,7 +77,9 @@ struct BitFlipTests {
         let files = try files(sealed: false)
         for path in ["/ledger/000000000004.lz4", "/ledger/FORMAT"] {
             let passed = try accepted(files, path) { disk in
-                _ = try LedgerWriter(Ledger("/ledger", disk: disk), run: "x", clock: Clock(fixedAt: 0)).refresh()
+                _ = try LedgerWriter(
+                    Ledger("/ledger", disk: disk), run: "x", clock: Clock(fixedAt: 0)
+                ).refresh()
             }
             #expect(passed == [])
         }
@@ -91,7 +101,8 @@ struct BitFlipTests {
                 bytes[index] ^= 1 << bit
                 let sum = SHA256.digest(Array(forged[frame...])).bytes.prefix(8)
                 forged.replaceSubrange(firstCommit + 36..<firstCommit + 44, with: sum)
-                let headSum = SHA256.digest(Array(forged[firstCommit..<firstCommit + 88])).bytes.prefix(8)
+                let headSum = SHA256.digest(Array(forged[firstCommit..<firstCommit + 88])).bytes
+                    .prefix(8)
                 forged.replaceSubrange(firstCommit + 88..<frame, with: headSum)
                 disk[path] = forged
                 let again = try? read(test.ledger())

@@ -35,7 +35,11 @@ struct CrashTests {
                 outcome.lost += isPrefix && found.count >= acknowledged ? 0 : 1
             } catch let error as LedgerError {
                 // Too few zeros for R5: safe, but a person has to decide.
-                if error.message.contains("(R6)") { outcome.refused += 1 } else { Issue.record(error, "seed \(seed)") }
+                if error.message.contains("(R6)") {
+                    outcome.refused += 1
+                } else {
+                    Issue.record(error, "seed \(seed)")
+                }
             } catch { Issue.record(error) }
         }
         var generator = SplitMix64(seed: ~seed)
@@ -44,7 +48,10 @@ struct CrashTests {
         for number in 1...8 {
             let size = [10, 400, 1500, 6000][Int.random(in: 0...3, using: &generator)]
             let new = event(number, size: size)
-            lines.append(String(decoding: new.line(seq: Seq(number), at: TestLedger.now, run: TestLedger.run), as: UTF8.self))
+            lines.append(
+                String(
+                    decoding: new.line(seq: Seq(number), at: TestLedger.now, run: TestLedger.run),
+                    as: UTF8.self))
             if !isHonest { acknowledged += 1 }
             try writer.append([new])
             if isHonest { acknowledged += 1 }
@@ -65,7 +72,9 @@ struct CrashTests {
             total.refused += outcome.refused
         }
         #expect(total.crashes > 4000 && total.torn > 500)
-        #expect(total.refused * 50 < total.torn, "\(total.refused) refused, \(total.torn) torn, \(total.crashes) crashes")
+        #expect(
+            total.refused * 50 < total.torn,
+            "\(total.refused) refused, \(total.torn) torn, \(total.crashes) crashes")
     }
 
     @Test("A writer that acknowledges before the sync is caught")

@@ -6,7 +6,9 @@ import Testing
 @Suite("Reading from any position")
 struct CursorTests {
     /// A ledger of two or three segments, of commits small and large.
-    private func prepared(sealed: Bool) throws -> (test: TestLedger, all: Reading, chains: [Checkpoint]) {
+    private func prepared(sealed: Bool) throws -> (
+        test: TestLedger, all: Reading, chains: [Checkpoint]
+    ) {
         let test = try TestLedger().append([2, 1, 3])
         try test.beginSegment()
         try test.append([1, 4])
@@ -26,7 +28,9 @@ struct CursorTests {
         for seq in 0...all.lines.count {
             let rest = Array(all.lines[seq...])
             for chained in [true, false] {
-                #expect(try read(ledger, after: Seq(seq), chained: chained).lines == rest, "after \(seq)")
+                #expect(
+                    try read(ledger, after: Seq(seq), chained: chained).lines == rest,
+                    "after \(seq)")
             }
             let reading = try read(ledger, start: chains[seq])
             #expect(reading.lines == rest, "start \(seq)")
@@ -45,7 +49,8 @@ struct CursorTests {
                 let reading = try read(ledger, start: chains[from], through: Seq(last))
                 #expect(reading.lines == wanted, "\(from) to \(last)")
                 #expect(reading.end == chains[wanted.isEmpty ? from : min(last, all.lines.count)])
-                let unchained = try read(ledger, start: chains[from], through: Seq(last), chained: false)
+                let unchained = try read(
+                    ledger, start: chains[from], through: Seq(last), chained: false)
                 #expect(unchained == reading, "\(from) to \(last)")
             }
         }
@@ -56,7 +61,8 @@ struct CursorTests {
         let (plain, all, chains) = try prepared(sealed: false)
         var hints: [Int] = [0, 1, firstCommit, firstCommit + 1, 1 << 20, -5]
         for seq in 0...all.lines.count {
-            hints += try read(plain.ledger(), start: chains[seq], through: Seq(seq + 1)).batches.map(\.offset)
+            hints += try read(plain.ledger(), start: chains[seq], through: Seq(seq + 1)).batches
+                .map(\.offset)
             hints += try read(plain.ledger(), start: chains[seq]).batches.map(\.offset)
         }
         if sealed { _ = try plain.writer().seal(all: true) }
@@ -98,13 +104,15 @@ struct CursorTests {
             let wrong = Checkpoint(seq: Seq(seq), chain: SHA256.digest([7]))
             var hints: [Int?] = [nil, firstCommit]
             if seq > 0 {
-                hints += try read(ledger, start: chains[seq - 1], through: Seq(seq)).batches.map(\.offset)
+                hints += try read(ledger, start: chains[seq - 1], through: Seq(seq)).batches.map(
+                    \.offset)
                 hints += try read(ledger, through: Seq(seq)).batches.map(\.offset)
             }
             for hint in hints {
                 for chained in [true, false] {
                     #expect(
-                        failure { _ = try read(ledger, start: wrong, hint: hint, chained: chained) } == .otherHistory,
+                        failure { _ = try read(ledger, start: wrong, hint: hint, chained: chained) }
+                            == .otherHistory,
                         "start \(seq), hint \(hint ?? -1)")
                 }
             }
@@ -151,7 +159,9 @@ struct CursorTests {
         let line = try #require(EventLine(batch[0]))
 
         #expect(line.seq == 1 && line.at == TestLedger.now && line.version == 3 && line.cause == 12)
-        #expect(line.typeName == "listen.imported" && line.streamName == "a:b" && line.runName == TestLedger.run)
+        #expect(
+            line.typeName == "listen.imported" && line.streamName == "a:b"
+                && line.runName == TestLedger.run)
         #expect(Array(line.data.bytes) == new.data)
         #expect(Array(batch[0]) == new.line(seq: 1, at: TestLedger.now, run: TestLedger.run))
     }
@@ -166,7 +176,8 @@ struct CursorTests {
         for seed in 0..<5000 as Range<UInt64> {
             var generator = SplitMix64(seed: seed)
             var altered = line
-            altered[Int.random(in: 0..<line.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+            altered[Int.random(in: 0..<line.count, using: &generator)] = UInt8.random(
+                in: 0...255, using: &generator)
             altered.removeLast(Int.random(in: 0..<line.count, using: &generator))
             _ = altered.withUnsafeBufferPointer { EventLine($0)?.data.bytes.count }
         }

@@ -8,7 +8,9 @@ struct DamageTests {
     private static let path = "/ledger/000000000001.lz4"
 
     /// A ledger of three commits of which the last is larger than some sectors.
-    private func prepared() throws -> (disk: MemoryDisk, test: TestLedger, bytes: [UInt8], places: [Place]) {
+    private func prepared() throws -> (
+        disk: MemoryDisk, test: TestLedger, bytes: [UInt8], places: [Place]
+    ) {
         let disk = MemoryDisk()
         let test = try TestLedger(on: disk).append([2, 1])
         try test.append([2], size: 1500)
@@ -20,21 +22,27 @@ struct DamageTests {
     private func verdict(_ test: TestLedger, _ disk: MemoryDisk) throws -> String {
         var notice: String?
         var message = ""
-        do { notice = try read(test.ledger()).notice } catch let error as LedgerError { message = error.message }
+        do { notice = try read(test.ledger()).notice } catch let error as LedgerError {
+            message = error.message
+        }
         let before = disk.files
         let writing = failure { _ = try test.writer().refresh() }
         let discarded = disk.files.keys.contains { $0.contains("quarantine") }
-        if writing != nil { #expect(disk[Self.path] == before[Self.path], "a refused log is left alone") }
+        if writing != nil {
+            #expect(disk[Self.path] == before[Self.path], "a refused log is left alone")
+        }
         #expect((writing == nil) == message.isEmpty, "reader and writer agree: \(message)")
         #expect(discarded == (notice != nil), "reader and writer agree on the tail")
         let text = notice ?? message
         return (0...6).map { "R\($0)" }.first { text.contains("(\($0))") } ?? text
     }
 
-    @Test("Lost sectors of the last commit are a torn tail", arguments: [
-        ("the last sector", "R5"), ("a sector inside", "R5"), ("all from the header on", "R4"),
-        ("all but the header", "R5"), ("the header", "R5"), ("the last 12 bytes", "R5"),
-    ])
+    @Test(
+        "Lost sectors of the last commit are a torn tail",
+        arguments: [
+            ("the last sector", "R5"), ("a sector inside", "R5"), ("all from the header on", "R4"),
+            ("all but the header", "R5"), ("the header", "R5"), ("the last 12 bytes", "R5"),
+        ])
     func lostSectors(what: String, rule: String) throws {
         let (disk, test, bytes, places) = try prepared()
         let last = places[2]
@@ -75,14 +83,16 @@ struct DamageTests {
         #expect(try verdict(test, disk) == "R6")
     }
 
-    @Test("Anything else behind the log is damage", arguments: [
-        ("one byte", [UInt8(ascii: "x")], "R6"),
-        ("some text", Array("this is no commit".utf8), "R6"),
-        ("much text", [UInt8](repeating: 0x41, count: 5000), "R6"),
-        ("zeros", [UInt8](repeating: 0, count: 20), "R3"),
-        ("many zeros", [UInt8](repeating: 0, count: 4096), "R4"),
-        ("the beginning of a header", [0x5E, 0x2A, 0x4D, 0x18], "R3"),
-    ])
+    @Test(
+        "Anything else behind the log is damage",
+        arguments: [
+            ("one byte", [UInt8(ascii: "x")], "R6"),
+            ("some text", Array("this is no commit".utf8), "R6"),
+            ("much text", [UInt8](repeating: 0x41, count: 5000), "R6"),
+            ("zeros", [UInt8](repeating: 0, count: 20), "R3"),
+            ("many zeros", [UInt8](repeating: 0, count: 4096), "R4"),
+            ("the beginning of a header", [0x5E, 0x2A, 0x4D, 0x18], "R3"),
+        ])
     func garbageTail(what: String, tail: [UInt8], rule: String) throws {
         let (disk, test, bytes, _) = try prepared()
         disk[Self.path] = bytes + tail
@@ -98,12 +108,14 @@ struct DamageTests {
         #expect(try verdict(test, disk) == "R6")
     }
 
-    @Test("A whole commit behind a broken one means damage, with or without HEAD", arguments: [0, 1])
+    @Test(
+        "A whole commit behind a broken one means damage, with or without HEAD", arguments: [0, 1])
     func wholeBehindBroken(index: Int) throws {
         let (disk, test, bytes, places) = try prepared()
         for (offset, zeros) in [(places[index].offset + 20, 1), (places[index].offset + 100, 40)] {
             var altered = bytes
-            altered.replaceSubrange(offset..<offset + zeros, with: repeatElement(0x7F, count: zeros))
+            altered.replaceSubrange(
+                offset..<offset + zeros, with: repeatElement(0x7F, count: zeros))
             disk[Self.path] = altered
             #expect(try verdict(test, disk) == "R1")
             altered.replaceSubrange(offset..<offset + zeros, with: repeatElement(0, count: zeros))
@@ -155,9 +167,13 @@ struct DamageTests {
         #expect(failure { _ = try read(test.ledger()) } == .otherHistory)
         #expect(failure { _ = try test.writer().refresh() } == .otherHistory)
         disk["/ledger/HEAD"] = nil
-        #expect(failure { _ = try read(test.ledger(), witnesses: [witness(foreign[known])]) } == .otherHistory)
+        #expect(
+            failure { _ = try read(test.ledger(), witnesses: [witness(foreign[known])]) }
+                == .otherHistory)
         #expect(failure { _ = try read(test.ledger(), start: foreign[known]) } == .otherHistory)
-        #expect(failure { _ = try test.writer(witnesses: [witness(foreign[known])]).refresh() } == .otherHistory)
+        #expect(
+            failure { _ = try test.writer(witnesses: [witness(foreign[known])]).refresh() }
+                == .otherHistory)
     }
 
     @Test("A witness inside a commit is compared by verify")
@@ -202,9 +218,12 @@ struct DamageTests {
         #expect(failure { _ = try test.writer().refresh() } == .dataLost)
     }
 
-    @Test("A fault in an earlier segment always refuses, torn or not", arguments: [
-        "cut", "zeros", "flip in a header", "flip in a frame", "emptied", "another segment in its place",
-    ])
+    @Test(
+        "A fault in an earlier segment always refuses, torn or not",
+        arguments: [
+            "cut", "zeros", "flip in a header", "flip in a frame", "emptied",
+            "another segment in its place",
+        ])
     func earlierSegment(kind: String) throws {
         let (disk, test) = try segmented()
         for first in [1, 4] {
@@ -214,7 +233,10 @@ struct DamageTests {
             var altered = bytes
             switch kind {
             case "cut": altered.removeLast(3)
-            case "zeros": altered.replaceSubrange(places[1].offset..., with: repeatElement(0, count: bytes.count - places[1].offset))
+            case "zeros":
+                altered.replaceSubrange(
+                    places[1].offset...,
+                    with: repeatElement(0, count: bytes.count - places[1].offset))
             case "flip in a header": altered[places[0].offset + 60] ^= 1
             case "flip in a frame": altered[places[0].offset + 150] ^= 1
             case "emptied": altered = []
@@ -223,11 +245,15 @@ struct DamageTests {
             disk[path] = altered
             defer { disk[path] = bytes }
 
-            #expect(failure { _ = try read(test.ledger()) } == .damaged, "reading, segment \(first)")
-            #expect(failure { _ = try test.ledger().verify() } == .damaged, "verify, segment \(first)")
+            #expect(
+                failure { _ = try read(test.ledger()) } == .damaged, "reading, segment \(first)")
+            #expect(
+                failure { _ = try test.ledger().verify() } == .damaged, "verify, segment \(first)")
             // A writer looks at the headers only of segments that are finished.
             if kind != "flip in a frame" {
-                #expect(failure { _ = try test.writer().refresh() } == .damaged, "writing, segment \(first)")
+                #expect(
+                    failure { _ = try test.writer().refresh() } == .damaged,
+                    "writing, segment \(first)")
             }
             #expect(disk[path] == altered)
         }
@@ -245,7 +271,10 @@ struct DamageTests {
     @Test("HEAD that cannot be read is damage, not absence")
     func unreadableHead() throws {
         let (disk, test, _, _) = try prepared()
-        for text in ["", "{", "{\"seq\":2}", "{\"seq\":-1,\"chain\":\"\(SHA256.digest([]))\"}", "{\"seq\":1,\"chain\":\"xy\"}"] {
+        for text in [
+            "", "{", "{\"seq\":2}", "{\"seq\":-1,\"chain\":\"\(SHA256.digest([]))\"}",
+            "{\"seq\":1,\"chain\":\"xy\"}",
+        ] {
             disk["/ledger/HEAD"] = Array(text.utf8)
             #expect(failure { _ = try read(test.ledger()) } == .damaged, "\(text)")
             #expect(failure { _ = try test.writer().refresh() } == .damaged, "\(text)")
@@ -263,12 +292,14 @@ struct DamageTests {
                 let from = Int.random(in: firstCommit..<altered.count, using: &generator)
                 let to = min(altered.count, from + Int.random(in: 1...60, using: &generator))
                 altered.replaceSubrange(
-                    from..<to, with: (from..<to).map { _ in UInt8.random(in: 1...255, using: &generator) })
+                    from..<to,
+                    with: (from..<to).map { _ in UInt8.random(in: 1...255, using: &generator) })
             }
             // Half of them get their headers' sums put right, so that the fields are looked at.
             if seed % 2 == 0 {
                 for place in places {
-                    let sum = SHA256.digest(Array(altered[place.offset..<place.offset + 88])).bytes.prefix(8)
+                    let sum = SHA256.digest(Array(altered[place.offset..<place.offset + 88])).bytes
+                        .prefix(8)
                     altered.replaceSubrange(place.offset + 88..<place.offset + 96, with: sum)
                 }
             }

@@ -34,19 +34,26 @@ struct ForeignWriter {
         frame += Self.little(UInt64(raw.count) | 1 << 31, 4) + raw + [0, 0, 0, 0]
         frame = lie.frame?(frame) ?? frame
         segment += Self.header(
-            lie.kind, lie.version, first: lie.firstSeq ?? seq + 1, lie.events ?? UInt64(lines.count),
-            lie.rawSize ?? UInt64(raw.count), frame: frame, time: time, lie.chain ?? chain, lie.reserved)
+            lie.kind, lie.version, first: lie.firstSeq ?? seq + 1,
+            lie.events ?? UInt64(lines.count),
+            lie.rawSize ?? UInt64(raw.count), frame: frame, time: time, lie.chain ?? chain,
+            lie.reserved)
         segment += frame
         seq += Seq(lines.count)
     }
 
     private static func header(
-        _ kind: String, _ version: UInt64, first: Seq, _ events: UInt64, _ raw: UInt64, frame: [UInt8]?,
+        _ kind: String, _ version: UInt64, first: Seq, _ events: UInt64, _ raw: UInt64,
+        frame: [UInt8]?,
         time: Milliseconds, _ chain: Digest, _ reserved: UInt64 = 0
     ) -> [UInt8] {
         var bytes = little(0x184D_2A5E, 4) + little(88, 4) + Array(kind.utf8) + little(version, 4)
-        bytes += little(UInt64(first), 8) + little(events, 4) + little(raw, 4) + little(UInt64(frame?.count ?? 0), 4)
-        bytes += frame.map { Array(SHA256.digest($0).bytes.prefix(8)) } ?? [UInt8](repeating: 0, count: 8)
+        bytes +=
+            little(UInt64(first), 8) + little(events, 4) + little(raw, 4)
+            + little(UInt64(frame?.count ?? 0), 4)
+        bytes +=
+            frame.map { Array(SHA256.digest($0).bytes.prefix(8)) }
+            ?? [UInt8](repeating: 0, count: 8)
         bytes += little(UInt64(time), 8) + chain.bytes + little(reserved, 4)
         return bytes + SHA256.digest(bytes).bytes.prefix(8)
     }
@@ -64,7 +71,10 @@ struct ForeignWriterTests {
 
     private func ledger(_ writer: ForeignWriter) throws -> TestLedger {
         try TestLedger(
-            on: MemoryDisk(["/ledger/FORMAT": Array(TestLedger.format.utf8), "/ledger/000000000001.lz4": writer.segment]))
+            on: MemoryDisk([
+                "/ledger/FORMAT": Array(TestLedger.format.utf8),
+                "/ledger/000000000001.lz4": writer.segment,
+            ]))
     }
 
     @Test("What the page describes is read, verified, written behind and sealed")
@@ -83,11 +93,15 @@ struct ForeignWriterTests {
         #expect(try test.ledger().verify().end == chains(of: lines)[5])
     }
 
-    @Test("A commit that says anything else than its lines is refused, though all its sums agree", arguments: [
-        "another version", "a seq too far", "a seq too few", "an event too many", "an event too few", "no events",
-        "a byte too many", "a byte too few", "more than 64 MB", "something in the reserved field", "another chain",
-        "a segment's header", "a block too long", "no end mark", "two frames",
-    ])
+    @Test(
+        "A commit that says anything else than its lines is refused, though all its sums agree",
+        arguments: [
+            "another version", "a seq too far", "a seq too few", "an event too many",
+            "an event too few", "no events",
+            "a byte too many", "a byte too few", "more than 64 MB",
+            "something in the reserved field", "another chain",
+            "a segment's header", "a block too long", "no end mark", "two frames",
+        ])
     func lies(kind: String) throws {
         var lie = ForeignWriter.Lie()
         let size = UInt64(line(3).utf8.count + line(4).utf8.count)
@@ -146,7 +160,9 @@ struct ForeignWriterTests {
         writer.commit([line(3)])
         var bytes = writer.segment
         bytes.removeSubrange(cut + 110..<cut + 120)
-        let disk = MemoryDisk(["/ledger/FORMAT": Array(TestLedger.format.utf8), "/ledger/000000000001.lz4": bytes])
+        let disk = MemoryDisk([
+            "/ledger/FORMAT": Array(TestLedger.format.utf8), "/ledger/000000000001.lz4": bytes,
+        ])
         #expect(failure { _ = try read(TestLedger(on: disk).ledger()) } == .damaged)
     }
 }

@@ -30,7 +30,8 @@ struct FormatTests {
         #expect(bytes[39..<67].allSatisfy { $0 == 0 }, "events, raw, frame, sum and time are zero")
         #expect(Array(bytes[67..<99]) == SHA256.digest(Array(TestLedger.format.utf8)).bytes)
         #expect(number(bytes, 99, 4) == 0)
-        #expect(Array(bytes[103..<111]) == Array(SHA256.digest(Array(bytes[15..<103])).bytes.prefix(8)))
+        #expect(
+            Array(bytes[103..<111]) == Array(SHA256.digest(Array(bytes[15..<103])).bytes.prefix(8)))
     }
 
     @Test("A later segment begins with the time and the chain of the event before")
@@ -56,7 +57,10 @@ struct FormatTests {
         let commit = Array(bytes[firstCommit...])
         let frame = Array(commit[96...])
 
-        #expect(lines.first == #"{"seq":1,"at":"2026-11-22T10:00:00.000Z","type":"test.noted","v":1,"stream":"test:stream","run":"01JD9Z0000000000000000TEST","cause":null,"data":{"n":1,"text":"bPBajO4lkeDNK9Bf09HX"}}"# + "\n")
+        #expect(
+            lines.first
+                == #"{"seq":1,"at":"2026-11-22T10:00:00.000Z","type":"test.noted","v":1,"stream":"test:stream","run":"01JD9Z0000000000000000TEST","cause":null,"data":{"n":1,"text":"bPBajO4lkeDNK9Bf09HX"}}"#
+                + "\n")
         #expect(Array(commit[0..<4]) == [0x5E, 0x2A, 0x4D, 0x18])
         #expect(number(commit, 4, 4) == 88)
         #expect(String(decoding: commit[8..<12], as: UTF8.self) == "NRC1")
@@ -69,7 +73,8 @@ struct FormatTests {
         #expect(number(commit, 44, 8) == UInt64(TestLedger.now))
         #expect(Array(commit[52..<84]) == chains(of: lines)[2].chain.bytes)
         #expect(number(commit, 84, 4) == 0)
-        #expect(Array(commit[88..<96]) == Array(SHA256.digest(Array(commit[0..<88])).bytes.prefix(8)))
+        #expect(
+            Array(commit[88..<96]) == Array(SHA256.digest(Array(commit[0..<88])).bytes.prefix(8)))
         // LZ4 frame: magic, then version 01, independent blocks, content size, content checksum; 64 KB.
         #expect(frame.prefix(4).hex == "04224d18")
         #expect(frame[4] == 0b0110_1100)
@@ -91,7 +96,8 @@ struct FormatTests {
     // Short lines with nothing to match are stored by every version of LZ4 in the same way.
     static let goldenSegment = "cbf584c643352cde878b7d1c4a96997e4a6ae9043a76b70a14708b7fbdf17bdd"
     static let goldenHead =
-        #"{"seq":6,"chain":"a06d3dba7004f4ee925d5de72ace781f730b789fd1bd057f910acfd47913f27f"}"# + "\n"
+        #"{"seq":6,"chain":"a06d3dba7004f4ee925d5de72ace781f730b789fd1bd057f910acfd47913f27f"}"#
+        + "\n"
 
     @Test("The chain is SHA-256 over the lines, whoever appended them")
     func chain() throws {
@@ -110,10 +116,13 @@ struct FormatTests {
         #expect(reading.end != chains(of: altered)[6])
     }
 
-    @Test("lz4 and five lines of Python read the ledger and come to the same chain", .enabled(if: toolsExist))
+    @Test(
+        "lz4 and five lines of Python read the ledger and come to the same chain",
+        .enabled(if: toolsExist))
     func foreignReader() throws {
         let folder = try TemporaryFolder()
-        let test = try TestLedger(on: SystemDisk(), in: folder.file("ledger")).append([1, 3], close: true)
+        let test = try TestLedger(on: SystemDisk(), in: folder.file("ledger")).append(
+            [1, 3], close: true)
         try test.beginSegment()
         try test.append([2], size: 70_000)
         let reading = try read(test.ledger())
@@ -124,7 +133,8 @@ struct FormatTests {
         #expect(lines == reading.lines.joined())
         #expect(chain == "\(reading.end.chain)\n")
         // Negative control: a byte more in FORMAT gives another hash.
-        try Data((TestLedger.format + " ").utf8).write(to: URL(fileURLWithPath: test.path("FORMAT")))
+        try Data((TestLedger.format + " ").utf8).write(
+            to: URL(fileURLWithPath: test.path("FORMAT")))
         #expect(try shell(Self.chainScript, in: folder.path) != chain)
     }
 
@@ -135,12 +145,17 @@ struct FormatTests {
         print(h.hex())'
         """
 
-    @Test("A ledger for a newer reader, or none, is refused by name", arguments: [
-        (#"{"format":"narada-ledger","version":2,"min_reader":2}"#, LedgerError.Code.formatUnknown),
-        (#"{"format":"other","version":1,"min_reader":1}"#, .formatUnknown),
-        (#"{"format":"narada-ledger"}"#, .formatUnknown),
-        ("", .formatUnknown),
-    ])
+    @Test(
+        "A ledger for a newer reader, or none, is refused by name",
+        arguments: [
+            (
+                #"{"format":"narada-ledger","version":2,"min_reader":2}"#,
+                LedgerError.Code.formatUnknown
+            ),
+            (#"{"format":"other","version":1,"min_reader":1}"#, .formatUnknown),
+            (#"{"format":"narada-ledger"}"#, .formatUnknown),
+            ("", .formatUnknown),
+        ])
     func unknownFormat(format: String, code: LedgerError.Code) {
         let disk = MemoryDisk(["/ledger/FORMAT": Array(format.utf8)])
 
@@ -150,7 +165,8 @@ struct FormatTests {
 
     @Test("A later format version that this reader may read is read")
     func laterVersion() throws {
-        let format = #"{"format":"narada-ledger","version":2,"min_reader":1,"ledger_id":"x"}"# + "\n"
+        let format =
+            #"{"format":"narada-ledger","version":2,"min_reader":1,"ledger_id":"x"}"# + "\n"
         let disk = MemoryDisk(["/ledger/FORMAT": Array(format.utf8)])
         let test = try TestLedger(on: disk).append([2])
 

@@ -9,10 +9,13 @@ struct InterleavingTests {
 
     /// What another program does while a reader is at work.
     enum Deed: String, CaseIterable {
-        case append, appendAndClose, rotate, seal, sealAndAppend, finishCommit, finishCommitAndRotate, recover
+        case append, appendAndClose, rotate, seal, sealAndAppend, finishCommit,
+            finishCommitAndRotate, recover
     }
 
-    @Test("Whatever a writer does between any two calls of a reader, it reads a sound prefix", arguments: Deed.allCases)
+    @Test(
+        "Whatever a writer does between any two calls of a reader, it reads a sound prefix",
+        arguments: Deed.allCases)
     func everyInterleaving(deed: Deed) throws {
         let (files, tail) = try prepared(deed)
         var call = 0
@@ -22,7 +25,8 @@ struct InterleavingTests {
             let test = try TestLedger(on: memory)
             let before = try whole(files)
             var count = 0
-            let lock = try #require(try memory.open("/ledger/LOCK", writing: false, creating: false))
+            let lock = try #require(
+                try memory.open("/ledger/LOCK", writing: false, creating: false))
             let isWriting = !tail.isEmpty && deed != .recover
             if isWriting { _ = try lock.lock(exclusive: true) }
             let disk = FaultDisk(memory) { _ in
@@ -30,7 +34,9 @@ struct InterleavingTests {
                 let isFree = isWriting || (try? lock.lock(exclusive: true)) == true
                 if !isWriting { lock.unlock() }
                 if count == call, isFree {
-                    do { try self.act(deed, test, memory, tail, lock) } catch { Issue.record(error, "\(deed)") }
+                    do { try self.act(deed, test, memory, tail, lock) } catch {
+                        Issue.record(error, "\(deed)")
+                    }
                 }
                 count += 1
                 return nil
@@ -68,7 +74,10 @@ struct InterleavingTests {
         try read(Ledger("/ledger", disk: MemoryDisk(files))).lines.count
     }
 
-    private func act(_ deed: Deed, _ test: TestLedger, _ memory: MemoryDisk, _ tail: [UInt8], _ lock: any DiskFile) throws {
+    private func act(
+        _ deed: Deed, _ test: TestLedger, _ memory: MemoryDisk, _ tail: [UInt8],
+        _ lock: any DiskFile
+    ) throws {
         switch deed {
         case .append: try test.append([1])
         case .appendAndClose: try test.append([2, 1], close: true)
@@ -107,7 +116,9 @@ struct InterleavingTests {
                     defer { isDone.change { $0 = true } }
                     let writer = try test.writer()
                     for number in 1...40 {
-                        try writer.append([event(number), event(number, size: number % 5 == 0 ? 200_000 : 50)])
+                        try writer.append([
+                            event(number), event(number, size: number % 5 == 0 ? 200_000 : 50),
+                        ])
                         try writer.close()
                         if number % 10 == 0 { _ = try writer.seal(all: true) }
                     }

@@ -30,7 +30,9 @@ struct InvariantTests {
         var chain = SHA256.digest(Array(TestLedger.format.utf8)).bytes
         for (path, bytes) in files.sorted(by: { $0.key < $1.key }) where path.hasSuffix(".lz4") {
             let name = try #require(Seq(path.split(separator: "/")[1].dropLast(4)))
-            guard name == seq + 1, number(bytes, 31, 8) == UInt64(name) else { return "seq of \(path)" }
+            guard name == seq + 1, number(bytes, 31, 8) == UInt64(name) else {
+                return "seq of \(path)"
+            }
             guard Array(bytes[67..<99]) == chain else { return "chain of \(path)" }
             for place in Place.all(in: bytes) {
                 guard place.first == seq + 1 else { return "seq at \(place.offset) of \(path)" }
@@ -42,7 +44,9 @@ struct InvariantTests {
     }
 
     /// Runs appends on a disk that keeps record, and notes each acknowledgement in it.
-    private func recordedRun(_ fault: @escaping (DiskCall) -> DiskFault? = { _ in nil }) throws -> [DiskCall] {
+    private func recordedRun(_ fault: @escaping (DiskCall) -> DiskFault? = { _ in nil }) throws
+        -> [DiskCall]
+    {
         let disk = FaultDisk(MemoryDisk())
         let test = try TestLedger(on: disk)
         let writer = try test.writer()
@@ -67,7 +71,9 @@ struct InvariantTests {
         for call in calls {
             switch call {
             case .write(let name, _, _) where name.contains(".lz4") || name.contains("HEAD"):
-                if !dirty.insert(name).inserted { return "I2: \(name) is written before its last sync" }
+                if !dirty.insert(name).inserted {
+                    return "I2: \(name) is written before its last sync"
+                }
             case .sync(let name): dirty.remove(name)
             case .rename(let name, _):
                 if dirty.contains(name) { return "\(name) is renamed before it is durable" }
@@ -82,7 +88,9 @@ struct InvariantTests {
         return nil
     }
 
-    @Test("I2, I3: a commit starts when the one before is durable and is acknowledged when it is itself")
+    @Test(
+        "I2, I3: a commit starts when the one before is durable and is acknowledged when it is itself"
+    )
     func durableFirst() throws {
         let calls = try recordedRun()
 
@@ -91,9 +99,12 @@ struct InvariantTests {
         #expect(calls.filter { $0 == .syncDirectory }.count >= 4)
     }
 
-    @Test("I2, I3: a disk that lies about syncs is caught", arguments: [
-        "sync of the segment does nothing", "the write comes after its sync", "sync of the directory does nothing",
-    ])
+    @Test(
+        "I2, I3: a disk that lies about syncs is caught",
+        arguments: [
+            "sync of the segment does nothing", "the write comes after its sync",
+            "sync of the directory does nothing",
+        ])
     func brokenDisk(kind: String) throws {
         let calls = try recordedRun { call in
             switch (kind.first, call) {
@@ -184,10 +195,25 @@ struct InvariantTests {
         _ = try TestLedger(on: disk).writer().refresh()
 
         let calls = disk.calls
-        let cut = try #require(calls.firstIndex { if case .truncate("000000000001.lz4", _) = $0 { true } else { false } })
-        let kept = try #require(calls.firstIndex { if case .rename(_, to: let name) = $0 { name.hasPrefix("000000000001.lz4-") } else { false } })
-        #expect(calls[..<kept].contains { if case .sync(let name) = $0 { name.hasPrefix("000000000001.lz4-") } else { false } })
-        #expect(calls[kept..<cut].filter { $0 == .syncDirectory }.count == 2, "quarantine's and the ledger's own")
+        let cut = try #require(
+            calls.firstIndex {
+                if case .truncate("000000000001.lz4", _) = $0 { true } else { false }
+            })
+        let kept = try #require(
+            calls.firstIndex {
+                if case .rename(_, to: let name) = $0 {
+                    name.hasPrefix("000000000001.lz4-")
+                } else {
+                    false
+                }
+            })
+        #expect(
+            calls[..<kept].contains {
+                if case .sync(let name) = $0 { name.hasPrefix("000000000001.lz4-") } else { false }
+            })
+        #expect(
+            calls[kept..<cut].filter { $0 == .syncDirectory }.count == 2,
+            "quarantine's and the ledger's own")
     }
 
     @Test("I7: the segments alone give everything back")
@@ -210,7 +236,9 @@ struct RefusingDiskTests {
     private static let segment = "000000000001.lz4"
 
     /// A ledger of two events in memory, on a disk that can be told to fail.
-    private func prepared() throws -> (memory: MemoryDisk, disk: FaultDisk, test: TestLedger, writer: LedgerWriter) {
+    private func prepared() throws -> (
+        memory: MemoryDisk, disk: FaultDisk, test: TestLedger, writer: LedgerWriter
+    ) {
         let memory = MemoryDisk()
         let disk = FaultDisk(memory)
         let test = try TestLedger(on: disk)
@@ -219,13 +247,19 @@ struct RefusingDiskTests {
         return (memory, disk, test, writer)
     }
 
-    @Test("A write that fails leaves the log whole, and a later one works", arguments: [ENOSPC, EDQUOT, EFBIG])
+    @Test(
+        "A write that fails leaves the log whole, and a later one works",
+        arguments: [ENOSPC, EDQUOT, EFBIG])
     func fullDisk(code: Int32) throws {
         for written in [0, 1, 50, 96, 150] {
             let (memory, disk, test, writer) = try prepared()
             let before = try #require(memory["/ledger/\(Self.segment)"])
             disk.plan { call in
-                if case .write(Self.segment, _, _) = call { .stops(code, after: written) } else { nil }
+                if case .write(Self.segment, _, _) = call {
+                    .stops(code, after: written)
+                } else {
+                    nil
+                }
             }
 
             do {
@@ -263,13 +297,18 @@ struct RefusingDiskTests {
         let next = try test.writer()
         let range = try next.append([event(9)])
         #expect(memory["/ledger/SUSPECT"] == nil)
-        #expect(memory["/ledger/00000000000\(range.lowerBound).lz4"] != nil, "it goes on in a new segment")
+        #expect(
+            memory["/ledger/00000000000\(range.lowerBound).lz4"] != nil,
+            "it goes on in a new segment")
         #expect(try test.ledger().verify().end.seq == range.upperBound)
     }
 
-    @Test("What a failed sync left is cut to the last commit that verifies", arguments: [
-        "all of it", "half of it", "none of it", "zeros", "other bytes", "other bytes in an old place",
-    ])
+    @Test(
+        "What a failed sync left is cut to the last commit that verifies",
+        arguments: [
+            "all of it", "half of it", "none of it", "zeros", "other bytes",
+            "other bytes in an old place",
+        ])
     func afterFailedSync(left: String) throws {
         let (memory, disk, test, writer) = try prepared()
         let path = "/ledger/\(Self.segment)"
@@ -293,8 +332,9 @@ struct RefusingDiskTests {
         let lines = try read(test.ledger()).lines
         let kept = left == "all of it" ? 4 : 2
         let discarded = left == "all of it" || left == "none of it" ? 0 : 1
-        #expect(types(lines) == Array(repeating: "test.noted", count: kept)
-            + Array(repeating: "ledger.tail_discarded", count: discarded) + ["test.noted"])
+        #expect(
+            types(lines) == Array(repeating: "test.noted", count: kept)
+                + Array(repeating: "ledger.tail_discarded", count: discarded) + ["test.noted"])
         #expect(try #require(memory[path]).count == (kept == 4 ? written.count : whole.count))
         #expect(memory.files.keys.contains { $0.contains("quarantine") } == (discarded == 1))
         #expect(try test.ledger().verify().end.seq == Seq(lines.count))
@@ -352,10 +392,16 @@ struct RefusingDiskTests {
         var acknowledged: Seq = 2
         // 16 MB make a segment full, 256 commits make HEAD due: both fail on this disk.
         for _ in 0..<6 {
-            if let range = try? writer.append([event(7, size: 5 << 20)]) { acknowledged = range.upperBound }
-            #expect(try read(Ledger("/ledger", disk: memory), chained: false).lines.count == Int(acknowledged))
+            if let range = try? writer.append([event(7, size: 5 << 20)]) {
+                acknowledged = range.upperBound
+            }
+            #expect(
+                try read(Ledger("/ledger", disk: memory), chained: false).lines.count
+                    == Int(acknowledged))
         }
-        #expect(acknowledged == 6, "with 16 MB in the segment and no room for another, no more is taken")
+        #expect(
+            acknowledged == 6, "with 16 MB in the segment and no room for another, no more is taken"
+        )
         disk.plan { _ in nil }
         try writer.append([event(8)])
         #expect(try test.ledger().verify().end.seq == acknowledged + 1)

@@ -35,8 +35,13 @@ struct SealingTests {
             #expect(bytes.count < files[path]?.count ?? 0, "\(path)")
             #expect(places.last?.end == bytes.count)
             #expect(Array(bytes[67..<99]) == Array(files[path]?[67..<99] ?? []), "the chain before")
-            #expect(places.last?.chain == Place.all(in: files[path] ?? []).last?.chain, "the chain behind")
-            #expect(places.allSatisfy { number(bytes, $0.offset + 28, 4) <= 256 << 10 || $0.events == 1 })
+            #expect(
+                places.last?.chain == Place.all(in: files[path] ?? []).last?.chain,
+                "the chain behind")
+            #expect(
+                places.allSatisfy {
+                    number(bytes, $0.offset + 28, 4) <= 256 << 10 || $0.events == 1
+                })
         }
         let large = try #require(disk["/ledger/000000000121.lz4"])
         #expect(Place.all(in: large).count == 3, "600 KB of lines in frames of 256 KB")
@@ -89,7 +94,9 @@ struct SealingTests {
         var lines: [String] = []
         var isSealed = false
         while let batch = try cursor.next() {
-            for index in 0..<batch.count { lines.append(String(decoding: batch[index], as: UTF8.self)) }
+            for index in 0..<batch.count {
+                lines.append(String(decoding: batch[index], as: UTF8.self))
+            }
             if !isSealed { #expect(try writer.seal(all: true).segments == 3) }
             isSealed = true
         }
@@ -118,9 +125,11 @@ struct SealingTests {
         }
     }
 
-    @Test("A leftover temporary file is removed by the next writer", arguments: [
-        "000000000001.lz4.tmp", "000000000999.lz4.tmp", "HEAD.tmp",
-    ])
+    @Test(
+        "A leftover temporary file is removed by the next writer",
+        arguments: [
+            "000000000001.lz4.tmp", "000000000999.lz4.tmp", "HEAD.tmp",
+        ])
     func leftover(name: String) throws {
         let (disk, test, _) = try prepared()
         disk["/ledger/" + name] = [1, 2, 3]
@@ -151,7 +160,8 @@ struct SealingTests {
         let writer = try test.writer()
         for number in 1...9 { try writer.append([event(number, size: 4 << 20)]) }
 
-        let sizes = disk.files.filter { $0.key.hasSuffix(".lz4") }.sorted { $0.key < $1.key }.map(\.value.count)
+        let sizes = disk.files.filter { $0.key.hasSuffix(".lz4") }.sorted { $0.key < $1.key }.map(
+            \.value.count)
         #expect(sizes.count == 3)
         #expect(sizes.dropLast().allSatisfy { $0 >= 16 << 20 && $0 < 21 << 20 })
         #expect(writer.hasRotated)

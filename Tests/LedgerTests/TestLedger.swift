@@ -76,7 +76,8 @@ func event(_ number: Int, stream: String = "test:stream", size: Int = 20) -> New
         }
     }
     let data = Array("{\"n\":\(number),\"text\":\"".utf8) + text.prefix(size) + Array("\"}".utf8)
-    return NewEvent(type: "test.noted", stream: StreamName(stream) ?? StreamName(fixed: "?"), data: data)
+    return NewEvent(
+        type: "test.noted", stream: StreamName(stream) ?? StreamName(fixed: "?"), data: data)
 }
 
 /// A commit as it stands in a segment, taken apart by the format page and not by the module.
@@ -100,8 +101,10 @@ struct Place: Equatable {
             places.append(
                 Place(
                     offset: at, end: end, first: Seq(number(bytes, at + 16, 8)),
-                    events: Int(number(bytes, at + 24, 4)), time: Milliseconds(number(bytes, at + 44, 8)),
-                    sealed: number(bytes, at + 12, 4) >> 31 == 1, chain: Array(bytes[at + 52..<at + 84])))
+                    events: Int(number(bytes, at + 24, 4)),
+                    time: Milliseconds(number(bytes, at + 44, 8)),
+                    sealed: number(bytes, at + 12, 4) >> 31 == 1,
+                    chain: Array(bytes[at + 52..<at + 84])))
             at = end
         }
         return places
@@ -129,14 +132,18 @@ struct Reading: Equatable {
 }
 
 func read(
-    _ ledger: Ledger, start: Checkpoint? = nil, after: Seq = 0, through last: Seq? = nil, hint: Int? = nil,
+    _ ledger: Ledger, start: Checkpoint? = nil, after: Seq = 0, through last: Seq? = nil,
+    hint: Int? = nil,
     chained: Bool = true, witnesses: [Witness] = []
 ) throws -> Reading {
     let cursor = try LedgerCursor(
-        ledger, start: start, after: after, through: last, hint: hint, chained: chained, witnesses: witnesses)
+        ledger, start: start, after: after, through: last, hint: hint, chained: chained,
+        witnesses: witnesses)
     var reading = Reading(end: start ?? ledger.origin)
     while let batch = try cursor.next() {
-        for index in 0..<batch.count { reading.lines.append(String(decoding: batch[index], as: UTF8.self)) }
+        for index in 0..<batch.count {
+            reading.lines.append(String(decoding: batch[index], as: UTF8.self))
+        }
         reading.end = batch.checkpoint
         reading.batches.append((batch.checkpoint, batch.offset))
     }

@@ -30,10 +30,12 @@ struct RecordedTimeTests {
         }
     }
 
-    @Test("A run whose clock is more than a second behind says so first", arguments: [
-        (behind: 0, said: false), (behind: 1000, said: false), (behind: 1001, said: true),
-        (behind: 86_400_000, said: true), (behind: -5000, said: false),
-    ])
+    @Test(
+        "A run whose clock is more than a second behind says so first",
+        arguments: [
+            (behind: 0, said: false), (behind: 1000, said: false), (behind: 1001, said: true),
+            (behind: 86_400_000, said: true), (behind: -5000, said: false),
+        ])
     func clockBehind(behind: Milliseconds, said: Bool) throws {
         let test = try TestLedger().append([1])
         let writer = try test.writer(at: now - behind)
@@ -44,9 +46,14 @@ struct RecordedTimeTests {
         let notes = said ? ["ledger.clock_behind"] : []
         #expect(types(lines) == ["test.noted"] + notes + ["test.noted", "test.noted"])
         if said {
-            #expect(lines[1].contains("{\"clock\":\"\(ISOTime.text(now - behind))\",\"last_at\":\"\(ISOTime.text(now))\"}"))
+            #expect(
+                lines[1].contains(
+                    "{\"clock\":\"\(ISOTime.text(now - behind))\",\"last_at\":\"\(ISOTime.text(now))\"}"
+                ))
         }
-        #expect(try times(test) == (behind < 0 ? [now, now - behind, now - behind] : lines.map { _ in now }))
+        #expect(
+            try times(test)
+                == (behind < 0 ? [now, now - behind, now - behind] : lines.map { _ in now }))
     }
 
     @Test("The seq at a moment is the last event recorded by then", arguments: [false, true])
@@ -63,7 +70,9 @@ struct RecordedTimeTests {
             let expected = Seq(times.filter { $0 <= moment }.count)
             #expect(try test.ledger().seq(at: moment) == expected, "\(moment - now)")
         }
-        for seq in 1...times.count { #expect(try test.ledger().time(of: Seq(seq)) == times[seq - 1]) }
+        for seq in 1...times.count {
+            #expect(try test.ledger().time(of: Seq(seq)) == times[seq - 1])
+        }
         #expect(try test.ledger().time(of: 0) == 0)
         #expect(try TestLedger().ledger().seq(at: now) == 0)
     }
@@ -71,37 +80,45 @@ struct RecordedTimeTests {
 
 @Suite("Times, identifiers and digests in text")
 struct TextFormsTests {
-    @Test("RFC 3339 is read with any offset and any number of decimals", arguments: [
-        ("1970-01-01T00:00:00Z", 0),
-        ("1970-01-01T00:00:00.001Z", 1),
-        ("1969-12-31T23:59:59.999Z", -1),
-        ("2026-11-22T10:00:00Z", 1_795_341_600_000),
-        ("2026-11-22t10:00:00z", 1_795_341_600_000),
-        ("2026-11-22T10:00:00.1Z", 1_795_341_600_100),
-        ("2026-11-22T10:00:00.123456789Z", 1_795_341_600_123),
-        ("2026-11-22T11:30:00+01:30", 1_795_341_600_000),
-        ("2026-11-21T22:00:00-12:00", 1_795_341_600_000),
-        ("2026-11-22T10:00:00-00:00", 1_795_341_600_000),
-        ("2024-02-29T00:00:00Z", 1_709_164_800_000),
-        ("2000-02-29T00:00:00Z", 951_782_400_000),
-        ("2100-02-28T23:59:59Z", 4_107_542_399_000),
-        ("2016-12-31T23:59:60Z", 1_483_228_800_000),
-        ("0000-01-01T00:00:00Z", -62_167_219_200_000),
-        ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
-    ] as [(String, Milliseconds)])
+    @Test(
+        "RFC 3339 is read with any offset and any number of decimals",
+        arguments: [
+            ("1970-01-01T00:00:00Z", 0),
+            ("1970-01-01T00:00:00.001Z", 1),
+            ("1969-12-31T23:59:59.999Z", -1),
+            ("2026-11-22T10:00:00Z", 1_795_341_600_000),
+            ("2026-11-22t10:00:00z", 1_795_341_600_000),
+            ("2026-11-22T10:00:00.1Z", 1_795_341_600_100),
+            ("2026-11-22T10:00:00.123456789Z", 1_795_341_600_123),
+            ("2026-11-22T11:30:00+01:30", 1_795_341_600_000),
+            ("2026-11-21T22:00:00-12:00", 1_795_341_600_000),
+            ("2026-11-22T10:00:00-00:00", 1_795_341_600_000),
+            ("2024-02-29T00:00:00Z", 1_709_164_800_000),
+            ("2000-02-29T00:00:00Z", 951_782_400_000),
+            ("2100-02-28T23:59:59Z", 4_107_542_399_000),
+            ("2016-12-31T23:59:60Z", 1_483_228_800_000),
+            ("0000-01-01T00:00:00Z", -62_167_219_200_000),
+            ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
+        ] as [(String, Milliseconds)])
     func readTime(text: String, expected: Milliseconds) {
         #expect(ISOTime.parse(text) == expected)
     }
 
-    @Test("What is not RFC 3339 is not read", arguments: [
-        "", "2026-11-22", "2026-11-22T10:00:00", "2026-11-22 10:00:00Z", "2026-13-01T00:00:00Z",
-        "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z", "2026-04-31T00:00:00Z", "2023-02-29T00:00:00Z",
-        "2100-02-29T00:00:00Z", "2026-11-22T24:00:00Z", "2026-11-22T10:60:00Z", "2026-11-22T10:00:61Z",
-        "2026-11-22T10:00:00.Z", "2026-11-22T10:00:00.5", "2026-11-22T10:00:00ZZ", "2026-11-22T10:00:00+0100",
-        "2026-11-22T10:00:00+1:00", "2026-11-22T10:00:00+01:0", "2026-11-22T10:00:00+24:00",
-        "2026-11-22T10:00:00+01:60", "2026-11-22T10:00:00+99:99", "-026-11-22T10:00:00Z", "2026/11/22T10:00:00Z",
-        "26-11-22T10:00:00.000Z", "２０26-11-22T10:00:00Z", "2026-11-22T10:00:00,5Z",
-    ])
+    @Test(
+        "What is not RFC 3339 is not read",
+        arguments: [
+            "", "2026-11-22", "2026-11-22T10:00:00", "2026-11-22 10:00:00Z", "2026-13-01T00:00:00Z",
+            "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z", "2026-04-31T00:00:00Z",
+            "2023-02-29T00:00:00Z",
+            "2100-02-29T00:00:00Z", "2026-11-22T24:00:00Z", "2026-11-22T10:60:00Z",
+            "2026-11-22T10:00:61Z",
+            "2026-11-22T10:00:00.Z", "2026-11-22T10:00:00.5", "2026-11-22T10:00:00ZZ",
+            "2026-11-22T10:00:00+0100",
+            "2026-11-22T10:00:00+1:00", "2026-11-22T10:00:00+01:0", "2026-11-22T10:00:00+24:00",
+            "2026-11-22T10:00:00+01:60", "2026-11-22T10:00:00+99:99", "-026-11-22T10:00:00Z",
+            "2026/11/22T10:00:00Z",
+            "26-11-22T10:00:00.000Z", "２０26-11-22T10:00:00Z", "2026-11-22T10:00:00,5Z",
+        ])
     func refusedTime(text: String) {
         #expect(ISOTime.parse(text) == nil)
     }
@@ -117,7 +134,8 @@ struct TextFormsTests {
     func timeRoundTrip() {
         var generator = SplitMix64(seed: 1)
         for _ in 0..<20_000 {
-            let time = Milliseconds.random(in: -62_167_219_200_000...253_402_300_799_999, using: &generator)
+            let time = Milliseconds.random(
+                in: -62_167_219_200_000...253_402_300_799_999, using: &generator)
             #expect(ISOTime.parse(ISOTime.text(time)) == time)
         }
         #expect(ISOTime.text(-1) == "1969-12-31T23:59:59.999Z")
@@ -129,9 +147,14 @@ struct TextFormsTests {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = try #require(TimeZone(secondsFromGMT: 0))
         for day in stride(from: -29_220, to: 54_787, by: 7) {
-            let parts = calendar.dateComponents([.year, .month, .day], from: Date(timeIntervalSince1970: Double(day) * 86_400))
+            let parts = calendar.dateComponents(
+                [.year, .month, .day], from: Date(timeIntervalSince1970: Double(day) * 86_400))
             let text = ISOTime.text(Milliseconds(day) * 86_400_000, fraction: false)
-            #expect(text == String(format: "%04d-%02d-%02dT00:00:00Z", parts.year ?? 0, parts.month ?? 0, parts.day ?? 0))
+            #expect(
+                text
+                    == String(
+                        format: "%04d-%02d-%02dT00:00:00Z", parts.year ?? 0, parts.month ?? 0,
+                        parts.day ?? 0))
         }
     }
 
@@ -142,20 +165,25 @@ struct TextFormsTests {
         #expect(ULID(at: -5, using: &generator).description.hasPrefix("0000000000"))
         #expect(ULID(at: (1 << 48) - 1, using: &generator).description.hasPrefix("7ZZZZZZZZZ"))
         var texts: [String] = []
-        for step in 0..<2000 { texts.append(ULID(at: TestLedger.now + Milliseconds(step), using: &generator).description) }
+        for step in 0..<2000 {
+            texts.append(
+                ULID(at: TestLedger.now + Milliseconds(step), using: &generator).description)
+        }
         #expect(texts == texts.sorted() && Set(texts).count == 2000)
         let alphabet = Set("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
         #expect(texts.allSatisfy { $0.count == 26 && $0.allSatisfy(alphabet.contains) })
     }
 
-    @Test("SHA-256 gives the values of FIPS 180-4", arguments: [
-        ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-        ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-        (
-            "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
-        ),
-    ])
+    @Test(
+        "SHA-256 gives the values of FIPS 180-4",
+        arguments: [
+            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+            ),
+        ])
     func sha256(text: String, hex: String) {
         let digest = SHA256.digest(Array(text.utf8))
         var pieces = SHA256()
@@ -168,10 +196,13 @@ struct TextFormsTests {
         #expect(digest.prefix == number(digest.bytes, 0, 8))
     }
 
-    @Test("Only 64 hexadecimal digits are a digest", arguments: [
-        "", "00", String(repeating: "0", count: 63), String(repeating: "0", count: 65),
-        String(repeating: "g", count: 64), String(repeating: "0", count: 62) + "é", String(repeating: "0", count: 63) + " ",
-    ])
+    @Test(
+        "Only 64 hexadecimal digits are a digest",
+        arguments: [
+            "", "00", String(repeating: "0", count: 63), String(repeating: "0", count: 65),
+            String(repeating: "g", count: 64), String(repeating: "0", count: 62) + "é",
+            String(repeating: "0", count: 63) + " ",
+        ])
     func digestHex(text: String) {
         #expect(Digest(hex: text) == nil)
     }

@@ -25,9 +25,11 @@ struct TruncationTests {
         return cut == end ? .whole(seq) : .torn(seq, at: end)  // R3
     }
 
-    @Test("The longest whole prefix is kept, or the loss is told", arguments: [
-        ([1, 2, 1], 20), ([3, 1, 1, 2, 1, 1], 0), ([1, 1, 1], 700),
-    ])
+    @Test(
+        "The longest whole prefix is kept, or the loss is told",
+        arguments: [
+            ([1, 2, 1], 20), ([3, 1, 1, 2, 1, 1], 0), ([1, 1, 1], 700),
+        ])
     func everyCut(commits: [Int], size: Int) throws {
         let source = MemoryDisk()
         let test = try TestLedger(on: source).append(commits, size: size)
@@ -57,7 +59,8 @@ struct TruncationTests {
     }
 
     private func expectReading(
-        _ files: [String: [UInt8]], _ expected: Expectation, _ lines: [String], _ witnesses: [Witness],
+        _ files: [String: [UInt8]], _ expected: Expectation, _ lines: [String],
+        _ witnesses: [Witness],
         _ comment: Comment
     ) throws {
         let ledger = try Ledger("/ledger", disk: MemoryDisk(files))
@@ -95,7 +98,9 @@ struct TruncationTests {
             let found = try read(test.ledger()).lines
             #expect(found.dropLast() == lines.prefix(Int(seq)), comment)
             #expect(types(found).last == "ledger.tail_discarded", comment)
-            #expect(found.last?.contains("\"length\":\(tail.count),\"sha256\":\"\(SHA256.digest(tail))\"") == true)
+            #expect(
+                found.last?.contains(
+                    "\"length\":\(tail.count),\"sha256\":\"\(SHA256.digest(tail))\"") == true)
             #expect(now.filter { $0.key.contains("quarantine") }.map(\.value) == [tail], comment)
             #expect(disk[Self.path]?.starts(with: bytes[..<end]) == true, comment)
             #expect(writer.notices.count == 1, comment)
@@ -115,7 +120,9 @@ struct TruncationTests {
         disk[Self.path] = bytes.dropLast(3)
         disk["/ledger/HEAD"] = nil
         var result = Expectation.refused(.damaged)
-        if failure({ _ = try test.writer().refresh() }) == nil { result = .torn(1, at: places[0].end) }
+        if failure({ _ = try test.writer().refresh() }) == nil {
+            result = .torn(1, at: places[0].end)
+        }
 
         #expect(result != expectation(bytes.count - 3, places, known: 2))
     }
@@ -143,7 +150,9 @@ struct TruncationTests {
             try test.append([1])
 
             #expect(try test.ledger().verify().end.seq >= 3, "call \(failing)")
-            #expect(memory.files.contains { $0.key.contains("quarantine") && $0.value == tail }, "call \(failing)")
+            #expect(
+                memory.files.contains { $0.key.contains("quarantine") && $0.value == tail },
+                "call \(failing)")
         }
     }
 }

@@ -9,9 +9,12 @@ import Testing
 /// Everything that `sqlite3 .dump` would print of a database: schema in its order, rows in theirs.
 func dump(_ path: String) throws -> [String] {
     try DatabaseQueue(path: path).read { db in
-        let schema = try Row.fetchAll(db, sql: "SELECT type, name, sql FROM sqlite_schema ORDER BY rowid")
+        let schema = try Row.fetchAll(
+            db, sql: "SELECT type, name, sql FROM sqlite_schema ORDER BY rowid")
         return try schema.flatMap { entry -> [String] in
-            let rows = entry["type"] == "table" ? try Row.fetchAll(db, sql: "SELECT * FROM \(entry["name"] as String)") : []
+            let rows =
+                entry["type"] == "table"
+                ? try Row.fetchAll(db, sql: "SELECT * FROM \(entry["name"] as String)") : []
             return [entry["sql"] ?? ""] + rows.map(\.description)
         }
     }
@@ -26,7 +29,8 @@ struct ReadModelTests {
     @Test("A rebuild, a catch-up in random steps and a rebuild after sealing give the same dump")
     func rebuildIsCatchUp() throws {
         for seed in 1...20 as ClosedRange<UInt64> {
-            let (path, ledger) = try randomHome(seed: seed, commits: 150, in: folder, name: "home\(seed)")
+            let (path, ledger) = try randomHome(
+                seed: seed, commits: 150, in: folder, name: "home\(seed)")
             let projector = Projector(Home(path), ledger: ledger)
             let end = try #require(try ledger.head()).checkpoint.seq
             var random = SplitMix64(seed: seed)
@@ -56,16 +60,20 @@ struct ReadModelTests {
     func asOfIsAPrefix() throws {
         for seed in 1...20 as ClosedRange<UInt64> {
             let commits = 60
-            let (path, ledger) = try randomHome(seed: seed, commits: commits, in: folder, name: "whole\(seed)")
+            let (path, ledger) = try randomHome(
+                seed: seed, commits: commits, in: folder, name: "whole\(seed)")
             var random = SplitMix64(seed: seed)
             let kept = Int.random(in: 1..<commits, using: &random)
-            let (shortPath, shortLedger) = try randomHome(seed: seed, commits: kept, in: folder, name: "short\(seed)")
+            let (shortPath, shortLedger) = try randomHome(
+                seed: seed, commits: kept, in: folder, name: "short\(seed)")
             let end = try #require(try shortLedger.head()).checkpoint.seq
 
-            _ = try Projector(Home(path), ledger: ledger).project(through: end, into: folder.file("then.db"))
+            _ = try Projector(Home(path), ledger: ledger).project(
+                through: end, into: folder.file("then.db"))
             _ = try Projector(Home(shortPath), ledger: shortLedger).rebuild()
 
-            #expect(try dump(folder.file("then.db")) == dump(shortPath + "/narada.db"), "seed \(seed)")
+            #expect(
+                try dump(folder.file("then.db")) == dump(shortPath + "/narada.db"), "seed \(seed)")
         }
     }
 
@@ -74,12 +82,15 @@ struct ReadModelTests {
         let (path, ledger) = try randomHome(seed: 77, commits: 40, in: folder)
         let end = try #require(try ledger.head()).checkpoint.seq
         for seq in 1...end {
-            let report = try Projector(Home(path), ledger: ledger).project(through: seq, into: folder.file("then.db"))
+            let report = try Projector(Home(path), ledger: ledger).project(
+                through: seq, into: folder.file("then.db"))
             #expect(report.to == seq)
         }
     }
 
-    @Test("One read model folded anew, and what stands on it, gives the whole again", arguments: ReadModel.allCases)
+    @Test(
+        "One read model folded anew, and what stands on it, gives the whole again",
+        arguments: ReadModel.allCases)
     func onlyOne(model: ReadModel) throws {
         let (path, ledger) = try randomHome(seed: 5, commits: 150, in: folder)
         let projector = Projector(Home(path), ledger: ledger)
@@ -104,7 +115,10 @@ struct ReadModelTests {
         #expect(try projector.check().differing == [])
 
         try DatabaseQueue(path: path + "/narada.db").write { db in
-            try db.execute(sql: "UPDATE listens SET ms_played = ms_played + 1 WHERE id = (SELECT max(id) FROM listens)")
+            try db.execute(
+                sql:
+                    "UPDATE listens SET ms_played = ms_played + 1 WHERE id = (SELECT max(id) FROM listens)"
+            )
             try db.execute(sql: "DROP INDEX listens_time")
         }
 
@@ -118,7 +132,9 @@ struct ReadModelTests {
         _ = try Projector(Home(other), ledger: otherLedger).rebuild()
         try FileManager.default.copyItem(atPath: other + "/narada.db", toPath: path + "/narada.db")
 
-        let error = #expect(throws: LedgerError.self) { try Projector(Home(path), ledger: ledger).catchUp() }
+        let error = #expect(throws: LedgerError.self) {
+            try Projector(Home(path), ledger: ledger).catchUp()
+        }
 
         #expect([.otherHistory, .dataLost].contains(error?.code))
         #expect(error?.remedy.contains("delete narada.db") == true)
@@ -133,9 +149,12 @@ struct ReadModelTests {
         _ = try projector.catchUp()
         let whole = try dump(path + "/narada.db")
 
-        try DatabaseQueue(path: path + "/narada.db").write { try $0.execute(sql: "UPDATE checkpoint SET schema = 'old'") }
+        try DatabaseQueue(path: path + "/narada.db").write {
+            try $0.execute(sql: "UPDATE checkpoint SET schema = 'old'")
+        }
         #expect(try projector.catchUp().rebuilt == ReadModel.allCases)
-        try Data("this is no database, but it lies here".utf8).write(to: URL(fileURLWithPath: path + "/narada.db"))
+        try Data("this is no database, but it lies here".utf8).write(
+            to: URL(fileURLWithPath: path + "/narada.db"))
         #expect(try projector.catchUp().rebuilt == ReadModel.allCases)
 
         #expect(try dump(path + "/narada.db") == whole)
@@ -158,12 +177,15 @@ struct ReadModelTests {
                     SELECT id, node_id, ms_played, ended_at, reason IS NOT NULL FROM listens
                     WHERE reason IS NULL OR reason = 'near_duplicate'
                     """
-            ).map { Listen(id: $0[0], node: $0[1], played: $0[2], ended: $0[3], isDuplicate: $0[4]) }
+            ).map {
+                Listen(id: $0[0], node: $0[1], played: $0[2], ended: $0[3], isDuplicate: $0[4])
+            }
         }
         let marked = listens.filter(\.isDuplicate).map(\.id)
         let expected = listens.filter { new in
             listens.contains { old in
-                old.id < new.id && old.node == new.node && old.played == new.played && abs(old.ended - new.ended) <= 2000
+                old.id < new.id && old.node == new.node && old.played == new.played
+                    && abs(old.ended - new.ended) <= 2000
             }
         }.map(\.id)
         #expect(marked == expected)

@@ -23,7 +23,8 @@ private final class DyingDisk: Disk, @unchecked Sendable {
         if left < 0 { throw LedgerError(.io, "killed", remedy: "") }
     }
 
-    func open(_ path: String, writing: Bool, creating: Bool) throws(LedgerError) -> (any DiskFile)? {
+    func open(_ path: String, writing: Bool, creating: Bool) throws(LedgerError) -> (any DiskFile)?
+    {
         if !path.hasSuffix(".lock") { try live() }
         return try disk.open(path, writing: writing, creating: creating)
     }
@@ -50,8 +51,10 @@ struct SwapTests {
     init() throws { folder = try TemporaryFolder() }
 
     /// A home whose live database stands at an older event than the log.
-    private func homeBehind() throws -> (path: String, ledger: Ledger, old: [String], new: [String]) {
-        let (path, ledger) = try randomHome(seed: 4, commits: 80, in: folder, name: UUID().uuidString)
+    private func homeBehind() throws -> (path: String, ledger: Ledger, old: [String], new: [String])
+    {
+        let (path, ledger) = try randomHome(
+            seed: 4, commits: 80, in: folder, name: UUID().uuidString)
         let projector = Projector(Home(path), ledger: ledger)
         _ = try projector.rebuild()
         let new = try dump(path + "/narada.db")
@@ -59,11 +62,14 @@ struct SwapTests {
         return (path, ledger, try dump(path + "/narada.db"), new)
     }
 
-    @Test("A reader that has the database open keeps the old rows, whole, and a new one gets the new")
+    @Test(
+        "A reader that has the database open keeps the old rows, whole, and a new one gets the new")
     func readerAcrossASwap() throws {
         let (path, ledger, old, new) = try homeBehind()
         let reader = try DatabaseQueue(path: path + "/narada.db")
-        let count = { try reader.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM listens") } }
+        let count = {
+            try reader.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM listens") }
+        }
         let before = try count()
 
         _ = try Projector(Home(path), ledger: ledger).rebuild()
@@ -81,15 +87,20 @@ struct SwapTests {
         while true {
             let (path, ledger, old, new) = try homeBehind()
             let disk = DyingDisk(after: steps)
-            let killed = try? Projector(Home(path), ledger: Ledger(ledger.directory, disk: disk)).rebuild()
+            let killed = try? Projector(Home(path), ledger: Ledger(ledger.directory, disk: disk))
+                .rebuild()
 
             let now = try dump(path + "/narada.db")
             #expect(now == old || now == new, "killed before call \(steps)")
             if now == old { seenOld += 1 }
-            let integrity = try DatabaseQueue(path: path + "/narada.db").read { try String.fetchOne($0, sql: "PRAGMA integrity_check") }
+            let integrity = try DatabaseQueue(path: path + "/narada.db").read {
+                try String.fetchOne($0, sql: "PRAGMA integrity_check")
+            }
             #expect(integrity == "ok")
             _ = try Projector(Home(path), ledger: ledger).catchUp()
-            #expect(try dump(path + "/narada.db") == new, "after a kill before call \(steps) the next run does not finish it")
+            #expect(
+                try dump(path + "/narada.db") == new,
+                "after a kill before call \(steps) the next run does not finish it")
             if killed != nil { break }
             steps += 1
         }
@@ -112,7 +123,8 @@ struct SwapTests {
     func renameAlone() throws {
         let (path, ledger, _, new) = try homeBehind()
         try leaveHotJournal(path)
-        _ = try Projector(Home(path), ledger: ledger).project(through: ledger.seq(at: .max), into: path + "/beside.db")
+        _ = try Projector(Home(path), ledger: ledger).project(
+            through: ledger.seq(at: .max), into: path + "/beside.db")
 
         #expect(rename(path + "/beside.db", path + "/narada.db") == 0)
 
@@ -130,7 +142,8 @@ struct SwapTests {
                 try db.execute(sql: "UPDATE tracks SET title = 'lost'")
                 for file in ["narada.db", "narada.db-journal"] {
                     try? FileManager.default.removeItem(atPath: path + "/copy-" + file)
-                    try FileManager.default.copyItem(atPath: path + "/" + file, toPath: path + "/copy-" + file)
+                    try FileManager.default.copyItem(
+                        atPath: path + "/" + file, toPath: path + "/copy-" + file)
                 }
                 return .rollback
             }
@@ -138,7 +151,51 @@ struct SwapTests {
         try queue.close()
         for file in ["narada.db", "narada.db-journal"] {
             try? FileManager.default.removeItem(atPath: path + "/" + file)
-            try FileManager.default.moveItem(atPath: path + "/copy-" + file, toPath: path + "/" + file)
+            try FileManager.default.moveItem(
+                atPath: path + "/copy-" + file, toPath: path + "/" + file)
         }
+    }
+}
+
+@Suite("A catch-up that is cut off")
+struct CutOffCatchUpTests {
+    @Test("I5: killed before any of its steps, rows and checkpoint are both old or both new")
+    func rowsAndCheckpoint() throws {
+        let folder = try TemporaryFolder()
+        let (path, ledger) = try randomHome(seed: 8, commits: 80, in: folder)
+        _ = try Projector(Home(path), ledger: ledger).rebuild()
+        let new = try dump(path + "/narada.db")
+        var steps = 0
+        var isDone = false
+        while !isDone {
+            _ = try Projector(Home(path), ledger: ledger)
+                .project(through: 40, into: path + "/narada.db")
+            let old = try dump(path + "/narada.db")
+            let dying = try Ledger(ledger.directory, disk: DyingDisk(after: steps + 1))
+
+            isDone = (try? Projector(Home(path), ledger: dying).catchUp()) != nil
+
+            #expect(try dump(path + "/narada.db") == (isDone ? new : old), "before call \(steps)")
+            steps += 1
+        }
+        #expect(steps > 5)
+    }
+
+    @Test("Negative control: a checkpoint that runs ahead of its rows is found")
+    func checkpointAlone() throws {
+        let folder = try TemporaryFolder()
+        let (path, ledger) = try randomHome(seed: 8, commits: 80, in: folder)
+        let projector = Projector(Home(path), ledger: ledger)
+        _ = try projector.rebuild()
+        let end = try #require(projector.checkpoint())
+        _ = try projector.project(through: end.seq - 20, into: path + "/narada.db")
+
+        try DatabaseQueue(path: path + "/narada.db").write { db in
+            try db.execute(
+                sql: "UPDATE checkpoint SET seq = ?, chain = ?",
+                arguments: [end.seq, end.chain.description])
+        }
+
+        #expect(try !projector.check().differing.isEmpty)
     }
 }

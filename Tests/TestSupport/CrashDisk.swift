@@ -39,7 +39,9 @@ public final class CrashDisk: Disk, @unchecked Sendable {
         }
         let isLong = Bool.random(using: &generator)
         let size =
-            isLong ? node.cached.count : Int.random(in: node.durable.count...node.cached.count, using: &generator)
+            isLong
+            ? node.cached.count
+            : Int.random(in: node.durable.count...node.cached.count, using: &generator)
         var bytes = node.durable + [UInt8](repeating: 0, count: size - node.durable.count)
         for sector in stride(from: node.durable.count / 512 * 512, to: size, by: 512)
         where Bool.random(using: &generator) {
@@ -51,7 +53,9 @@ public final class CrashDisk: Disk, @unchecked Sendable {
 
     fileprivate func change() { look(crash()) }
 
-    public func open(_ path: String, writing: Bool, creating: Bool) throws(LedgerError) -> (any DiskFile)? {
+    public func open(_ path: String, writing: Bool, creating: Bool) throws(LedgerError) -> (
+        any DiskFile
+    )? {
         if names[path] == nil, creating {
             change()
             let node = Node()
@@ -76,15 +80,20 @@ public final class CrashDisk: Disk, @unchecked Sendable {
 
     public func list(_ directory: String) throws(LedgerError) -> [String] {
         let inside = names.keys.filter { $0.hasPrefix(directory + "/") }
-        return Set(inside.map { String($0.dropFirst(directory.count + 1).prefix { $0 != "/" }) }).sorted()
+        return Set(inside.map { String($0.dropFirst(directory.count + 1).prefix { $0 != "/" }) })
+            .sorted()
     }
 
     public func makeDirectory(_ path: String) throws(LedgerError) {}
 
     public func syncDirectory(_ path: String) throws(LedgerError) {
         change()
-        func isInside(_ file: String) -> Bool { file.dropLast(file.split(separator: "/").last?.count ?? 0) == path + "/" }
-        for change in pending where isInside(change.path) { durableNames[change.path] = change.node }
+        func isInside(_ file: String) -> Bool {
+            file.dropLast(file.split(separator: "/").last?.count ?? 0) == path + "/"
+        }
+        for change in pending where isInside(change.path) {
+            durableNames[change.path] = change.node
+        }
         pending.removeAll { isInside($0.path) }
     }
 }
@@ -104,7 +113,9 @@ private final class CrashFile: DiskFile {
         at offset: Int, into buffer: UnsafeMutableRawPointer, count: Int
     ) throws(LedgerError) -> Int {
         let got = max(0, min(count, node.cached.count - offset))
-        for index in 0..<got { buffer.storeBytes(of: node.cached[offset + index], toByteOffset: index, as: UInt8.self) }
+        for index in 0..<got {
+            buffer.storeBytes(of: node.cached[offset + index], toByteOffset: index, as: UInt8.self)
+        }
         return got
     }
 

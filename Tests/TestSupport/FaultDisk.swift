@@ -50,7 +50,9 @@ public final class FaultDisk: Disk, @unchecked Sendable {
     public func note(_ text: String) { mutex.withLock { recorded.append(.note(text)) } }
 
     /// Changes what fails from here on.
-    public func plan(_ fault: @escaping (DiskCall) -> DiskFault?) { mutex.withLock { self.fault = fault } }
+    public func plan(_ fault: @escaping (DiskCall) -> DiskFault?) {
+        mutex.withLock { self.fault = fault }
+    }
 
     /// Whether the call is to be made now; `later` makes it when it is held back.
     fileprivate func admits(
@@ -87,14 +89,20 @@ public final class FaultDisk: Disk, @unchecked Sendable {
         mutex.withLock { if case .stops(_, let count)? = fault(call) { count } else { nil } }
     }
 
-    public func open(_ path: String, writing: Bool, creating: Bool) throws(LedgerError) -> (any DiskFile)? {
+    public func open(_ path: String, writing: Bool, creating: Bool) throws(LedgerError) -> (
+        any DiskFile
+    )? {
         _ = try admits(.open(last(path)))
-        guard let file = try inner.open(path, writing: writing, creating: creating) else { return nil }
+        guard let file = try inner.open(path, writing: writing, creating: creating) else {
+            return nil
+        }
         return FaultFile(file, last(path), self)
     }
 
     public func rename(_ path: String, to newPath: String) throws(LedgerError) {
-        if try admits(.rename(last(path), to: last(newPath))) { try inner.rename(path, to: newPath) }
+        if try admits(.rename(last(path), to: last(newPath))) {
+            try inner.rename(path, to: newPath)
+        }
     }
 
     public func remove(_ path: String) throws(LedgerError) {
@@ -114,7 +122,9 @@ public final class FaultDisk: Disk, @unchecked Sendable {
         if try admits(.syncDirectory) { try inner.syncDirectory(path) }
     }
 
-    private func last(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
+    private func last(_ path: String) -> String {
+        path.split(separator: "/").last.map(String.init) ?? path
+    }
 }
 
 private final class FaultFile: DiskFile {

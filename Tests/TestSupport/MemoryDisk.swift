@@ -26,7 +26,9 @@ public final class MemoryDisk: Disk, @unchecked Sendable {
         set { mutex.withLock { nodes[path] = newValue.map(Node.init) } }
     }
 
-    public func open(_ path: String, writing: Bool, creating: Bool) throws(LedgerError) -> (any DiskFile)? {
+    public func open(_ path: String, writing: Bool, creating: Bool) throws(LedgerError) -> (
+        any DiskFile
+    )? {
         mutex.lock()
         defer { mutex.unlock() }
         if nodes[path] == nil, creating { nodes[path] = Node([]) }

@@ -31,7 +31,10 @@ public struct Program: Sendable {
         // Files, not pipes: a program that says more than a pipe holds must not wait for its reader.
         let folder = try TemporaryFolder()
         let paths = [folder.file("out"), folder.file("err"), folder.file("in")]
-        for path in paths { try Data((path == paths[2] ? input ?? "" : "").utf8).write(to: URL(fileURLWithPath: path)) }
+        for path in paths {
+            try Data((path == paths[2] ? input ?? "" : "").utf8).write(
+                to: URL(fileURLWithPath: path))
+        }
         process.standardOutput = FileHandle(forWritingAtPath: paths[0])
         process.standardError = FileHandle(forWritingAtPath: paths[1])
         process.standardInput = FileHandle(forReadingAtPath: paths[2])
@@ -45,7 +48,9 @@ public struct Program: Sendable {
                     status: process.terminationReason == .uncaughtSignal
                         ? 128 + process.terminationStatus : process.terminationStatus,
                     output: Array(FileManager.default.contents(atPath: paths[0]) ?? Data()),
-                    error: String(decoding: FileManager.default.contents(atPath: paths[1]) ?? Data(), as: UTF8.self))
+                    error: String(
+                        decoding: FileManager.default.contents(atPath: paths[1]) ?? Data(),
+                        as: UTF8.self))
             }
         )
     }

@@ -23,7 +23,8 @@ public struct HistoryRow {
 
     private mutating func take(_ key: Bytes, _ value: JSONValue) {
         switch key.count {
-        case 2 where key.equals("ts"): if value.isText { play.endedAtMS = ISOTime.parse(value.quoted) }
+        case 2 where key.equals("ts"):
+            if value.isText { play.endedAtMS = ISOTime.parse(value.quoted) }
         case 7 where key.equals("skipped"): play.isSkipped = value.bool == true
         case 9 where key.equals("ms_played"): play.playedMS = value.integer ?? 0
         case 10 where key.equals("reason_end"):

@@ -43,7 +43,8 @@ final class ListensFold {
                 AND old.ms_played = new.ms_played AND old.channel = new.channel
                 AND (old.reason IS NULL OR old.reason = 'near_duplicate') LIMIT 1
             """)
-        let mark = try Statement(database, "UPDATE listens SET reason = 'near_duplicate' WHERE id = ?")
+        let mark = try Statement(
+            database, "UPDATE listens SET reason = 'near_duplicate' WHERE id = ?")
         for id in candidates {
             earlier.bind(1, id)
             guard try earlier.first({ _ in true }) == true else { continue }
@@ -75,7 +76,8 @@ final class ListensFold {
 
     private func rows(from seq: Seq) throws -> [Int64] {
         var found: [Int64] = []
-        let query = try Statement(database, "SELECT id FROM listens WHERE id >= ? AND reason IS NULL")
+        let query = try Statement(
+            database, "SELECT id FROM listens WHERE id >= ? AND reason IS NULL")
         query.bind(1, seq << 16)
         try query.each { found.append($0.integer(0)) }
         return found

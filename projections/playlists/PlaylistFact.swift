@@ -12,17 +12,20 @@ public struct ListedItem {
     init(_ value: JSONValue) {
         let title = value["title"]
         item = PlaylistItem(
-            uri: value["uri"]?.text, addedAtMS: value["added_at"]?.text.flatMap { ISOTime.parse($0) })
+            uri: value["uri"]?.text,
+            addedAtMS: value["added_at"]?.text.flatMap { ISOTime.parse($0) })
         facts = NodeFacts(
             title: title, artists: NodeFacts.names(value["artists"]?.elements ?? []),
-            album: value["album"], durationMS: value["duration_ms"]?.integer, rank: title == nil ? 0 : 1)
+            album: value["album"], durationMS: value["duration_ms"]?.integer,
+            rank: title == nil ? 0 : 1)
     }
 
     /// Reads a row of a page: the track under `item` or `track` is a reference, an object, or null.
     init(pageRow row: JSONValue) {
         let track = row["item"] ?? row["track"]
         item = PlaylistItem(
-            uri: track?["uri"]?.text, addedAtMS: row["added_at"]?.text.flatMap { ISOTime.parse($0) })
+            uri: track?["uri"]?.text, addedAtMS: row["added_at"]?.text.flatMap { ISOTime.parse($0) }
+        )
         let isReference = track?["$observed"] != nil
         facts = isReference ? NodeFacts() : track.map { NodeFacts(spotifyTrack: $0) } ?? NodeFacts()
     }
@@ -45,7 +48,8 @@ public enum PlaylistFact {
         switch kind {
         case .playlistCreated:
             self = .created(
-                name: data["name"]?.text ?? "", description: data["description"]?.text, items: items,
+                name: data["name"]?.text ?? "", description: data["description"]?.text,
+                items: items,
                 source: data["source"].map { Array($0.bytes) })
         case .playlistRenamed: self = .renamed(data["name"]?.text ?? "")
         case .playlistDescribed: self = .described(data["description"]?.text ?? "")
@@ -58,7 +62,9 @@ public enum PlaylistFact {
         }
     }
 
-    private static func edit(_ data: JSONValue, _ items: [PlaylistItem]) throws(EventFault) -> PlaylistEdit {
+    private static func edit(_ data: JSONValue, _ items: [PlaylistItem]) throws(EventFault)
+        -> PlaylistEdit
+    {
         func number(_ name: StaticString) throws(EventFault) -> Int {
             guard let value = data[name]?.integer else {
                 throw EventFault(field: "\(name)", reason: "is missing for this operation")

@@ -42,7 +42,8 @@ final class PlaylistsFold {
         insertName = try Statement(database, "INSERT INTO playlist_names VALUES (?, ?, ?)")
         insertLink = try Statement(
             database, "INSERT INTO playlist_mappings VALUES (?, ?, ?, ?, NULL)")
-        insertRow = try Statement(database, "INSERT INTO playlist_tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+        insertRow = try Statement(
+            database, "INSERT INTO playlist_tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
         updateRow = try Statement(
             database, "UPDATE playlist_tracks SET sort_key = ?2, updated_at = ?3 WHERE id = ?1")
         deleteRow = try Statement(database, "DELETE FROM playlist_tracks WHERE id = ?")
@@ -93,7 +94,8 @@ final class PlaylistsFold {
             throw PlaylistEditError(description: "'\(uri)' is not a playlist of a known service")
         }
         guard owners[uri] == nil, state.links.isEmpty else {
-            throw PlaylistEditError(description: "\(uri) or the playlist is linked already; unlink it first")
+            throw PlaylistEditError(
+                description: "\(uri) or the playlist is linked already; unlink it first")
         }
         owners[uri] = state.uri
         insertLink.bind(1, seq << 16)
@@ -174,7 +176,8 @@ final class PlaylistsFold {
                 rows.append(
                     PlaylistRow(
                         id: $0.integer(0), uri: $0.text(1), sortKey: SortKey($0.text(2) ?? ""),
-                        addedAtMS: $0.integer(3), createdAtMS: $0.integer(4), updatedAtMS: $0.integer(5)))
+                        addedAtMS: $0.integer(3), createdAtMS: $0.integer(4),
+                        updatedAtMS: $0.integer(5)))
             }
             states[uri] = PlaylistState(
                 uri: uri, createdSeq: row.integer(0) >> 16, createdAtMS: row.integer(1),
@@ -202,7 +205,9 @@ final class PlaylistsFold {
         pagesChanged = true
     }
 
-    func fetched(_ kind: EventKind, _ data: JSONValue, stream: String, seq: Seq, at: Milliseconds) throws {
+    func fetched(_ kind: EventKind, _ data: JSONValue, stream: String, seq: Seq, at: Milliseconds)
+        throws
+    {
         var items: [PlaylistItem] = []
         for page in data["pages"]?.elements ?? [] {
             guard let seq = page.integer, let found = pages[seq], found.stream == stream else {
@@ -212,7 +217,8 @@ final class PlaylistsFold {
             items += found.items
         }
         guard data["count"]?.integer == Int64(items.count) else {
-            throw PlaylistEditError(description: "the pages hold \(items.count) rows, not the count named")
+            throw PlaylistEditError(
+                description: "the pages hold \(items.count) rows, not the count named")
         }
         let before = pages.count
         pages = pages.filter { $0.value.stream != stream }
@@ -237,16 +243,20 @@ final class PlaylistsFold {
 
     private func likes(_ items: [PlaylistItem], seq: Seq, at: Milliseconds) throws {
         var known: [Int64: (id: Int64, isDeleted: Bool)] = [:]
-        try Statement(database, "SELECT node_id, id, is_deleted FROM likes WHERE service = 'spotify'").each {
+        try Statement(
+            database, "SELECT node_id, id, is_deleted FROM likes WHERE service = 'spotify'"
+        ).each {
             known[$0.integer(0)] = ($0.integer(1), $0.integer(2) != 0)
         }
         let insert = try Statement(
             database, "INSERT INTO likes VALUES (?, ?, ?, 'spotify', ?, ?, ?, 0, NULL)")
         let revive = try Statement(
             database,
-            "UPDATE likes SET is_deleted = 0, deleted_at = NULL, liked_at = ?2, updated_at = ?3 WHERE id = ?1")
+            "UPDATE likes SET is_deleted = 0, deleted_at = NULL, liked_at = ?2, updated_at = ?3 WHERE id = ?1"
+        )
         let remove = try Statement(
-            database, "UPDATE likes SET is_deleted = 1, deleted_at = ?2, updated_at = ?2 WHERE id = ?1")
+            database,
+            "UPDATE likes SET is_deleted = 1, deleted_at = ?2, updated_at = ?2 WHERE id = ?1")
         var ordinal: Int64 = 0
         for item in items {
             guard let node = try item.uri.flatMap({ try nodes.existing($0) }) else { continue }
@@ -269,7 +279,8 @@ final class PlaylistsFold {
             known[node.id] = (-1, false)
             ordinal += 1
         }
-        for like in known.values.sorted(by: { $0.id < $1.id }) where like.id >= 0 && !like.isDeleted {
+        for like in known.values.sorted(by: { $0.id < $1.id }) where like.id >= 0 && !like.isDeleted
+        {
             remove.bind(1, like.id)
             remove.bind(2, at)
             try remove.run()
@@ -280,11 +291,14 @@ final class PlaylistsFold {
 
     private func loadPages() throws {
         try Statement(
-            database, "SELECT page_seq, stream, uri, added_at, ordinal FROM page_items ORDER BY 1, 5"
+            database,
+            "SELECT page_seq, stream, uri, added_at, ordinal FROM page_items ORDER BY 1, 5"
         ).each { row in
-            let item = PlaylistItem(uri: row.text(2), addedAtMS: row.isNull(3) ? nil : row.integer(3))
+            let item = PlaylistItem(
+                uri: row.text(2), addedAtMS: row.isNull(3) ? nil : row.integer(3))
             // Ordinal -1 stands for the page itself, which may have no rows.
-            pages[row.integer(0), default: (row.text(1) ?? "", [])].items += row.integer(4) < 0 ? [] : [item]
+            pages[row.integer(0), default: (row.text(1) ?? "", [])].items +=
+                row.integer(4) < 0 ? [] : [item]
         }
     }
 

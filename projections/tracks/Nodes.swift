@@ -64,7 +64,8 @@ final class Nodes {
             """)
         guard fresh else { return }
         try Statement(database, "SELECT id, track_id, rank, uri FROM nodes").each { row in
-            known[row.text(3) ?? ""] = Node(id: row.integer(0), trackID: row.integer(1), rank: row.integer(2))
+            known[row.text(3) ?? ""] = Node(
+                id: row.integer(0), trackID: row.integer(1), rank: row.integer(2))
         }
     }
 
@@ -108,7 +109,9 @@ final class Nodes {
     private func load(_ uri: String) throws -> Node? {
         guard !isComplete else { return nil }
         find.bind(1, uri)
-        let node = try find.first { Node(id: $0.integer(0), trackID: $0.integer(1), rank: $0.integer(2)) }
+        let node = try find.first {
+            Node(id: $0.integer(0), trackID: $0.integer(1), rank: $0.integer(2))
+        }
         // A long catch-up keeps what it has met, within bounds; all of it can be found again.
         if known.count > 200_000 { known.removeAll(keepingCapacity: true) }
         if let node { known[uri] = node }
@@ -202,7 +205,9 @@ public struct TextURI {
         var at = 0
         while at < bytes.count {
             let digits = String(decoding: bytes.dropFirst(at + 1).prefix(2), as: UTF8.self)
-            if bytes[at] == UInt8(ascii: "%"), digits.count == 2, let byte = UInt8(digits, radix: 16) {
+            if bytes[at] == UInt8(ascii: "%"), digits.count == 2,
+                let byte = UInt8(digits, radix: 16)
+            {
                 result.append(byte)
                 at += 3
             } else {

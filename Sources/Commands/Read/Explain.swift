@@ -9,7 +9,8 @@ import Projector
 
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "explain", abstract: "From a number or a position back to the events it came from.",
+        commandName: "explain",
+        abstract: "From a number or a position back to the events it came from.",
         discussion: """
             REF is an event's seq, a track (its plays), or PLAYLIST#POSITION (that row).
             Examples:
@@ -25,7 +26,9 @@ struct ExplainCommand: ParsableCommand {
         if let seq = Seq(reference.hasPrefix("seq:") ? reference.dropFirst(4) : reference[...]) {
             return try event(seq, session)
         }
-        if let mark = reference.lastIndex(of: "#"), let position = Int(reference[reference.index(after: mark)...]) {
+        if let mark = reference.lastIndex(of: "#"),
+            let position = Int(reference[reference.index(after: mark)...])
+        {
             return try row(String(reference[..<mark]), position, session)
         }
         try count(session)
@@ -35,10 +38,13 @@ struct ExplainCommand: ParsableCommand {
 
     private func event(_ seq: Seq, _ session: Session) throws {
         guard seq > 0,
-            let batch = try LedgerCursor(session.ledger, after: seq - 1, through: seq, chained: false).next(),
+            let batch = try LedgerCursor(
+                session.ledger, after: seq - 1, through: seq, chained: false
+            ).next(),
             let line = EventLine(batch[0])
         else {
-            throw NaradaError.notFound("there is no event \(seq)", hint: "`narada log head` tells the last one.")
+            throw NaradaError.notFound(
+                "there is no event \(seq)", hint: "`narada log head` tells the last one.")
         }
         let range = seq << 16...((seq + 1) << 16 - 1)
         let made = try session.read { db in
@@ -51,7 +57,9 @@ struct ExplainCommand: ParsableCommand {
                 return rows.isEmpty ? nil : (table, rows)
             }
         }
-        let isDuplicate = made.first { $0.0 == "listens" }?.1.first?["reason"] == Play.Reason.nearDuplicate.rawValue
+        let isDuplicate =
+            made.first { $0.0 == "listens" }?.1.first?["reason"]
+            == Play.Reason.nearDuplicate.rawValue
         let verdict = verdict(line, isDuplicate: isDuplicate)
         guard !globals.json else {
             return Output.json([
@@ -81,18 +89,24 @@ struct ExplainCommand: ParsableCommand {
 
     /// Why a row of a history counts or not.
     private func verdict(_ line: EventLine, isDuplicate: Bool) -> String? {
-        guard EventKind(line.type) == .spotifyHistoryRow, let payload = line.data["payload"] else { return nil }
+        guard EventKind(line.type) == .spotifyHistoryRow, let payload = line.data["payload"] else {
+            return nil
+        }
         let play = HistoryRow(payload).play
         let place = "row \(line.data["row"]?.integer ?? 0) of \(line.data["file"]?.text ?? "?")"
         let facts =
             "\(play.playedMS) ms played, ended \(play.endedAtMS.map { ISOTime.text($0, fraction: false) } ?? "at no possible time"), "
             + "reason_end \(payload["reason_end"]?.text ?? "unknown"), \(play.isSkipped ? "skipped" : "not skipped")"
-        guard let reason = play.reason ?? (isDuplicate ? .nearDuplicate : nil) else { return "\(place) is a listen: \(facts)" }
-        return "\(place) does not count, \(reason.rawValue): \(Self.meaning[reason] ?? ""); \(facts)"
+        guard let reason = play.reason ?? (isDuplicate ? .nearDuplicate : nil) else {
+            return "\(place) is a listen: \(facts)"
+        }
+        return
+            "\(place) does not count, \(reason.rawValue): \(Self.meaning[reason] ?? ""); \(facts)"
     }
 
     private static let meaning: [Play.Reason: String] = [
-        .badTime: "its time cannot be read", .podcast: "it is an episode", .audiobook: "it is an audiobook",
+        .badTime: "its time cannot be read", .podcast: "it is an episode",
+        .audiobook: "it is an audiobook",
         .noTrack: "it names no track", .incognito: "it was a private session",
         .short: "under 30 s, or under 4 min and left before its end",
         .nearDuplicate: "an earlier row has the same track and length and ended at most 2 s apart",
@@ -105,34 +119,46 @@ struct ExplainCommand: ParsableCommand {
             let found = try FoundPlaylist.find(name, db)
             let rows = try found.rows(db)
             guard position > 0, rows.indices.contains(position - 1) else {
-                throw NaradaError.notFound("'\(found.name)' has no position \(position)", hint: "it has \(rows.count) rows.")
+                throw NaradaError.notFound(
+                    "'\(found.name)' has no position \(position)",
+                    hint: "it has \(rows.count) rows.")
             }
             let row = rows[position - 1]
             return (found, row, try TrackNames.of([row.uri], db).first?.value.line)
         }
         var steps: [(what: String, step: PlaylistPast.Step)] = []
         _ = try PlaylistPast(playlist: found, ledger: session.ledger).state(at: nil) { step in
-            if step.changes.inserted.contains(where: { $0.id == row.id }) { steps.append(("added", step)) }
-            if step.changes.updated.contains(where: { $0.id == row.id && $0.updatedAtMS == step.at }) {
+            if step.changes.inserted.contains(where: { $0.id == row.id }) {
+                steps.append(("added", step))
+            }
+            if step.changes.updated.contains(where: { $0.id == row.id && $0.updatedAtMS == step.at }
+            ) {
                 steps.append(("moved", step))
             }
         }
         guard !globals.json else {
             return Output.json([
                 "playlist": .text(found.uri), "position": JSON(position), "uri": JSON(row.uri),
-                "sort_key": .text(row.sortKey.description), "added_at": .text(ISOTime.text(row.addedAtMS)),
+                "sort_key": .text(row.sortKey.description),
+                "added_at": .text(ISOTime.text(row.addedAtMS)),
                 "events": .array(
                     steps.map {
                         [
                             "seq": .integer($0.step.seq), "at": .text(ISOTime.text($0.step.at)),
-                            "type": .text($0.step.type), "run": .text($0.step.run), "what": .text($0.what),
+                            "type": .text($0.step.type), "run": .text($0.step.run),
+                            "what": .text($0.what),
                         ]
                     }),
             ])
         }
-        Output.line(Output.safe("'\(found.name)', position \(position): \(title ?? "") \(row.uri ?? "(not available)")"))
+        Output.line(
+            Output.safe(
+                "'\(found.name)', position \(position): \(title ?? "") \(row.uri ?? "(not available)")"
+            ))
         for (what, step) in steps {
-            Output.line("\(what) by event \(step.seq), \(step.type), \(ISOTime.text(step.at)), run \(step.run)")
+            Output.line(
+                "\(what) by event \(step.seq), \(step.type), \(ISOTime.text(step.at)), run \(step.run)"
+            )
         }
         Output.note("`narada explain SEQ` shows an event with its payload")
     }
@@ -143,12 +169,14 @@ struct ExplainCommand: ParsableCommand {
         let (uri, title, rows) = try session.read { db in
             let id = try trackID(reference, db)
             let names = try Row.fetchOne(
-                db, sql: "SELECT n.uri, t.title FROM tracks t JOIN nodes n ON n.id = t.id WHERE t.id = ?",
+                db,
+                sql:
+                    "SELECT n.uri, t.title FROM tracks t JOIN nodes n ON n.id = t.id WHERE t.id = ?",
                 arguments: [id])
             let rows = try Listing(
                 [
                     .init("seq", "SEQ", .number), .init("listened_at", "STARTED", .time),
-                    .init("ms_played", "PLAYED", .duration), .init("channel", nil, .channels),
+                    .init("ms_played", "PLAYED", .duration), .init("channels", nil, .channels),
                     .init("reason", "COUNTS", .verdict),
                 ], db,
                 """
@@ -161,7 +189,10 @@ struct ExplainCommand: ParsableCommand {
         guard !globals.json else {
             return Output.json(["uri": .text(uri), "plays": JSON(plays), "rows": rows.json])
         }
-        Output.line(Output.safe("\(title ?? uri): \(Output.count(plays, "play")) from \(Output.count(rows.rows.count, "row"))"))
+        Output.line(
+            Output.safe(
+                "\(title ?? uri): \(Output.count(plays, "play")) from \(Output.count(rows.rows.count, "row"))"
+            ))
         rows.print(globals)
     }
 }

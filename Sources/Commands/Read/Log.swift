@@ -15,7 +15,8 @@ struct LogCat: ParsableCommand {
         commandName: "cat", abstract: "Print events, a line each, as they are.",
         discussion: "Example: narada log cat --type playlist.edited --from 1000")
     @OptionGroup var globals: GlobalOptions
-    @Option(help: "Only this type; a family with a dot at its end, such as playlist.") var type: String?
+    @Option(help: "Only this type; a family with a dot at its end, such as playlist.") var type:
+        String?
     @Option(help: "Only this stream.") var stream: String?
     @Option(help: "The first seq.") var from: Seq = 1
     @Option(help: "The last seq.") var to: Seq?
@@ -24,7 +25,9 @@ struct LogCat: ParsableCommand {
         let session = try Session(reading: globals)
         if let type, !type.hasSuffix("."), EventKind(rawValue: type) == nil {
             let near = nearest(type, among: EventKind.allCases.map(\.rawValue))
-            Output.note("note: no event of this Narada is called '\(type)'" + (near.isEmpty ? "" : "; there is \(near.joined(separator: ", "))"))
+            Output.note(
+                "note: no event of this Narada is called '\(type)'"
+                    + (near.isEmpty ? "" : "; there is \(near.joined(separator: ", "))"))
         }
         let cursor = try LedgerCursor(
             session.ledger, after: max(0, from - 1), through: to, chained: false,
@@ -61,7 +64,9 @@ struct LogStat: ParsableCommand {
         let session = try Session(reading: globals)
         var types: [[UInt8]: Int] = [:]
         let found = try session.ledger.verify { types[Array($0.type), default: 0] += 1 }
-        let counts = types.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }.sorted { $0.0 < $1.0 }
+        let counts = types.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }.sorted {
+            $0.0 < $1.0
+        }
         let stored = found.segments.reduce(0) { $0 + $1.size }
         guard !globals.json else {
             return Output.json([
@@ -71,7 +76,8 @@ struct LogStat: ParsableCommand {
                 "segments": .array(
                     found.segments.map {
                         [
-                            "name": .text($0.name), "first": .integer($0.firstSeq), "bytes": JSON($0.size),
+                            "name": .text($0.name), "first": .integer($0.firstSeq),
+                            "bytes": JSON($0.size),
                             "sealed": .bool($0.sealed),
                         ]
                     }),
@@ -82,7 +88,8 @@ struct LogStat: ParsableCommand {
             found.segments.map { [$0.name, String($0.size), $0.sealed ? "yes" : "no"] }, right: [1])
         Output.line("")
         Output.table(["TYPE", "EVENTS"], counts.map { [$0.0, String($0.1)] }, right: [1])
-        Output.line("\n\(found.end.seq) events, \(found.rawSize) bytes of text in \(stored) bytes stored")
+        Output.line(
+            "\n\(found.end.seq) events, \(found.rawSize) bytes of text in \(stored) bytes stored")
         if let notice = found.notice { Output.note("note: \(notice)") }
     }
 }
@@ -107,20 +114,26 @@ struct LogVerify: ParsableCommand {
         commandName: "verify", abstract: "Read everything and check every sum and the chain.",
         discussion: "Example: narada log verify --expect 812:9f86d081…")
     @OptionGroup var globals: GlobalOptions
-    @Option(help: ArgumentHelp("A SEQ:HASH that was written down.", valueName: "seq:hash")) var expect: String?
+    @Option(help: ArgumentHelp("A SEQ:HASH that was written down.", valueName: "seq:hash"))
+    var expect: String?
 
     func run() throws {
         let session = try Session(reading: globals)
         var witnesses = session.projector.witnesses()
         if let expect {
             let parts = expect.split(separator: ":")
-            guard parts.count == 2, let seq = Seq(parts[0]), seq >= 0, let chain = Digest(hex: parts[1].lowercased()) else {
-                throw NaradaError.usage("--expect takes SEQ:HASH, not '\(expect)'", hint: "copy what `narada log head` printed.")
+            guard parts.count == 2, let seq = Seq(parts[0]), seq >= 0,
+                let chain = Digest(hex: parts[1].lowercased())
+            else {
+                throw NaradaError.usage(
+                    "--expect takes SEQ:HASH, not '\(expect)'",
+                    hint: "copy what `narada log head` printed.")
             }
             witnesses.append(
                 Witness(
                     name: "--expect", checkpoint: Checkpoint(seq: seq, chain: chain),
-                    remedy: "this is not the log that was written down; bring it back from a copy."))
+                    remedy: "this is not the log that was written down; bring it back from a copy.")
+            )
         }
         let found = try session.ledger.verify(witnesses: witnesses)
         printEnd(found.end, globals, notice: found.notice)
@@ -130,5 +143,8 @@ struct LogVerify: ParsableCommand {
 private func printEnd(_ end: Checkpoint, _ globals: GlobalOptions, notice: String?) {
     if let notice { Output.note("note: \(notice)") }
     guard globals.json else { return Output.line(end.description) }
-    Output.json(["seq": .integer(end.seq), "chain": .text(end.chain.description), "head": .text(end.description)])
+    Output.json([
+        "seq": .integer(end.seq), "chain": .text(end.chain.description),
+        "head": .text(end.description),
+    ])
 }

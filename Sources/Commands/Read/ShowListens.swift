@@ -18,8 +18,10 @@ private enum TrackListing {
         [
             .init("id", nil, .number), .init("plays", "PLAYS", .number), .init("title", "TITLE"),
             .init("artists", "ARTISTS", .names), .init("album", "ALBUM"), .init("uri", "URI"),
-            .init("duration_ms", all ? "LENGTH" : nil, .duration), .init("release_date", all ? "RELEASED" : nil),
-            .init("isrc", all ? "ISRC" : nil), .init("first_played", all ? "FIRST PLAYED" : nil, .time),
+            .init("duration_ms", all ? "LENGTH" : nil, .duration),
+            .init("release_date", all ? "RELEASED" : nil),
+            .init("isrc", all ? "ISRC" : nil),
+            .init("first_played", all ? "FIRST PLAYED" : nil, .time),
             .init("last_played", all ? "LAST PLAYED" : nil, .time),
         ]
     }
@@ -35,15 +37,17 @@ struct TracksCommand: ParsableCommand {
 
     func run() throws {
         let text = query ?? ""
-        let escaped = text.replacing("\\", with: "\\\\").replacing("%", with: "\\%").replacing("_", with: "\\_")
+        let escaped = text.replacing("\\", with: "\\\\").replacing("%", with: "\\%").replacing(
+            "_", with: "\\_")
         let condition = """
-             WHERE t.is_deleted = 0 AND (t.title LIKE ?1 ESCAPE '\' OR t.artists LIKE ?1 ESCAPE '\'
-                OR t.album LIKE ?1 ESCAPE '\' OR n.uri = ?2 OR (?2 = '' AND t.title IS NULL))
+             WHERE t.is_deleted = 0 AND (t.title LIKE ?1 ESCAPE '\\' OR t.artists LIKE ?1 ESCAPE '\\'
+                OR t.album LIKE ?1 ESCAPE '\\' OR n.uri = ?2 OR (?2 = '' AND t.title IS NULL))
             ORDER BY c.plays DESC, t.id LIMIT ?3
             """
         try Session(reading: globals).read { db in
             try Listing(
-                TrackListing.columns(all: false), db, TrackListing.query + condition, ["%\(escaped)%", text, limit])
+                TrackListing.columns(all: false), db, TrackListing.query + condition,
+                ["%\(escaped)%", text, limit])
         }.print(globals)
     }
 }
@@ -51,11 +55,13 @@ struct TracksCommand: ParsableCommand {
 /// Finds the id of the one track that a URI, a URL, an id or a title names.
 func trackID(_ reference: String, _ db: Database) throws -> Int64 {
     var found = try Int64.fetchAll(
-        db, sql: "SELECT track_id FROM nodes WHERE uri = ? UNION SELECT id FROM tracks WHERE id = ?",
+        db,
+        sql: "SELECT track_id FROM nodes WHERE uri = ? UNION SELECT id FROM tracks WHERE id = ?",
         arguments: [connectorURI(reference) ?? reference, Int64(reference)])
     if found.isEmpty {
         found = try Int64.fetchAll(
-            db, sql: "SELECT id FROM tracks WHERE title = ? COLLATE NOCASE ORDER BY id", arguments: [reference])
+            db, sql: "SELECT id FROM tracks WHERE title = ? COLLATE NOCASE ORDER BY id",
+            arguments: [reference])
     }
     guard let first = found.first else {
         let titles = try String.fetchAll(
@@ -98,7 +104,9 @@ struct TrackCommand: ParsableCommand {
         }
         row.printFirst(
             globals, more: [("playlists", playlists.json)],
-            lines: playlists.rows.map { ["IN", "\(playlists.cell($0, 1)), position \(playlists.cell($0, 2))"] })
+            lines: playlists.rows.map {
+                ["IN", "\(playlists.cell($0, 1)), position \(playlists.cell($0, 2))"]
+            })
     }
 }
 
@@ -119,13 +127,16 @@ struct Span: ParsableArguments {
 struct ListensCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "listens", abstract: "List listens, the latest first.",
-        discussion: "Example: narada listens --since 2w\n\nWith --reason the rows that do not count: \(reasons).")
+        discussion:
+            "Example: narada listens --since 2w\n\nWith --reason the rows that do not count: \(reasons)."
+    )
     private static let reasons = Play.Reason.allCases.map(\.rawValue).joined(separator: ", ")
 
     @OptionGroup var globals: GlobalOptions
     @OptionGroup var span: Span
     @Option(help: "How many at most.") var limit = 50
-    @Option(help: "Rows that do not count, for this reason; any for all of them.") var reason: String?
+    @Option(help: "Rows that do not count, for this reason; any for all of them.") var reason:
+        String?
 
     func validate() throws {
         guard let reason, reason != "any", Play.Reason(rawValue: reason) == nil else { return }
@@ -134,9 +145,12 @@ struct ListensCommand: ParsableCommand {
 
     func run() throws {
         let session = try Session(reading: globals)
-        let condition = reason.map { $0 == "any" ? "l.reason IS NOT NULL" : "l.reason = '\($0)'" } ?? "l.reason IS NULL"
+        let condition =
+            reason.map { $0 == "any" ? "l.reason IS NOT NULL" : "l.reason = '\($0)'" }
+            ?? "l.reason IS NULL"
         let columns: [Listing.Column] = [
-            .init("listened_at", "STARTED", .time), .init("ms_played", "PLAYED", .duration), .init("title", "TITLE"),
+            .init("listened_at", "STARTED", .time), .init("ms_played", "PLAYED", .duration),
+            .init("title", "TITLE"),
             .init("artists", "ARTISTS", .names), .init("uri"), .init("channels", nil, .channels),
             .init("seq", "SEQ", .number), .init("reason", reason == nil ? nil : "REASON"),
         ]
@@ -163,8 +177,10 @@ struct TopCommand: ParsableCommand {
     func run() throws {
         let session = try Session(reading: globals)
         let columns: [Listing.Column] = [
-            .init("plays", "PLAYS", .number), .init("title", "TITLE"), .init("artists", "ARTISTS", .names),
-            .init("uri", "URI"), .init("first_played", nil, .time), .init("last_played", nil, .time),
+            .init("plays", "PLAYS", .number), .init("title", "TITLE"),
+            .init("artists", "ARTISTS", .names),
+            .init("uri", "URI"), .init("first_played", nil, .time),
+            .init("last_played", nil, .time),
         ]
         try session.read { db in
             try Listing(

@@ -8,14 +8,16 @@ import Projections
 import Projector
 
 struct PlaylistsCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "playlists", abstract: "List the playlists.")
+    static let configuration = CommandConfiguration(
+        commandName: "playlists", abstract: "List the playlists.")
     @OptionGroup var globals: GlobalOptions
 
     func run() throws {
         try Session(reading: globals).read { db in
             try Listing(
                 [
-                    .init("name", "NAME"), .init("count", "ROWS", .number), .init("updated_at", "CHANGED", .time),
+                    .init("name", "NAME"), .init("count", "ROWS", .number),
+                    .init("updated_at", "CHANGED", .time),
                     .init("playlist", "URI"), .init("description"), .init("linked"),
                 ], db,
                 """
@@ -48,7 +50,8 @@ struct PlaylistView {
                 db, sql: "SELECT description FROM playlists WHERE id = ?", arguments: [found.id])
             let rows: [PlaylistRow]
             if let then {
-                let state = try PlaylistPast(playlist: found, ledger: session.ledger).state(at: then)
+                let state = try PlaylistPast(playlist: found, ledger: session.ledger).state(
+                    at: then)
                 rows = state.rows.rows
                 name = state.name
                 description = state.description
@@ -66,15 +69,18 @@ struct PlaylistView {
         let row = rows[index]
         let known = row.uri.flatMap { names[$0] }
         return [
-            "position": JSON(index + 1), "sort_key": .text(row.sortKey.description), "uri": JSON(row.uri),
-            "title": JSON(known?.title), "artists": known.map { .array($0.artists.map { .text($0) }) } ?? nil,
+            "position": JSON(index + 1), "sort_key": .text(row.sortKey.description),
+            "uri": JSON(row.uri),
+            "title": JSON(known?.title),
+            "artists": known.map { .array($0.artists.map { .text($0) }) } ?? nil,
             "added_at": .text(ISOTime.text(row.addedAtMS)),
         ]
     }
 
     var json: JSON {
         [
-            "playlist": .text(found.uri), "as_of": ["seq": .integer(seq), "at": .text(ISOTime.text(at))],
+            "playlist": .text(found.uri),
+            "as_of": ["seq": .integer(seq), "at": .text(ISOTime.text(at))],
             "count": JSON(rows.count), "name": .text(name), "description": JSON(description),
             "items": .array(rows.indices.map(item)),
         ]
@@ -92,14 +98,18 @@ struct ShowPlaylist: ParsableCommand {
     func run() throws {
         let view = try PlaylistView(playlist, asOf: asOf, Session(reading: globals))
         guard !globals.json else { return Output.json(view.json) }
-        Output.line(Output.safe("\(view.name), \(view.rows.count) rows, as of event \(view.seq) (\(ISOTime.text(view.at)))"))
+        Output.line(
+            Output.safe(
+                "\(view.name), \(view.rows.count) rows, as of event \(view.seq) (\(ISOTime.text(view.at)))"
+            ))
         Output.table(
             ["#", "TITLE", "ARTISTS", "ADDED", "URI"],
             view.rows.enumerated().map { index, row in
                 let known = row.uri.flatMap { view.names[$0] }
                 return [
                     String(index + 1), known?.title ?? (row.uri == nil ? "(not available)" : ""),
-                    known?.artists.joined(separator: ", ") ?? "", String(ISOTime.text(row.addedAtMS).prefix(10)),
+                    known?.artists.joined(separator: ", ") ?? "",
+                    String(ISOTime.text(row.addedAtMS).prefix(10)),
                     row.uri ?? "",
                 ]
             }, right: [0])
@@ -116,15 +126,19 @@ struct HistoryCommand: ParsableCommand {
         let session = try Session(reading: globals)
         let found = try session.read { try FoundPlaylist.find(playlist, $0, asOf: .max) }
         var steps: [PlaylistPast.Step] = []
-        _ = try PlaylistPast(playlist: found, ledger: session.ledger).state(at: nil) { steps.append($0) }
+        _ = try PlaylistPast(playlist: found, ledger: session.ledger).state(at: nil) {
+            steps.append($0)
+        }
         guard !globals.json else {
             return Output.json(
                 .array(
                     steps.map { step in
                         [
-                            "seq": .integer(step.seq), "at": .text(ISOTime.text(step.at)), "type": .text(step.type),
+                            "seq": .integer(step.seq), "at": .text(ISOTime.text(step.at)),
+                            "type": .text(step.type),
                             "run": .text(step.run), "added": JSON(step.changes.inserted.count),
-                            "removed": JSON(step.changes.removed.count), "moved": JSON(step.changes.moved),
+                            "removed": JSON(step.changes.removed.count),
+                            "moved": JSON(step.changes.moved),
                             "count": JSON(step.rowCount), "name": .text(step.name),
                         ]
                     }))
@@ -133,8 +147,10 @@ struct HistoryCommand: ParsableCommand {
             ["SEQ", "AT", "EVENT", "+", "-", "MOVED", "ROWS", "NAME"],
             steps.map {
                 [
-                    String($0.seq), ISOTime.text($0.at, fraction: false), $0.type, String($0.changes.inserted.count),
-                    String($0.changes.removed.count), String($0.changes.moved), String($0.rowCount), $0.name,
+                    String($0.seq), ISOTime.text($0.at, fraction: false), $0.type,
+                    String($0.changes.inserted.count),
+                    String($0.changes.removed.count), String($0.changes.moved), String($0.rowCount),
+                    $0.name,
                 ]
             }, right: [0, 3, 4, 5, 6])
     }
@@ -171,20 +187,32 @@ struct DiffCommand: ParsableCommand {
         }
         guard !globals.json else {
             return Output.json([
-                "added": .array(difference.added.map { track(new[$0], [("position", JSON($0 + 1))]) }),
-                "removed": .array(difference.removed.map { track(old[$0], [("position", JSON($0 + 1))]) }),
+                "added": .array(
+                    difference.added.map { track(new[$0], [("position", JSON($0 + 1))]) }),
+                "removed": .array(
+                    difference.removed.map { track(old[$0], [("position", JSON($0 + 1))]) }),
                 "moved": .array(
                     difference.moved.map {
-                        track(new[$0], [("from", JSON((difference.origins[$0] ?? 0) + 1)), ("to", JSON($0 + 1))])
+                        track(
+                            new[$0],
+                            [
+                                ("from", JSON((difference.origins[$0] ?? 0) + 1)),
+                                ("to", JSON($0 + 1)),
+                            ])
                     }),
             ])
         }
-        func line(_ uri: String?) -> String { uri.map { names[$0]?.line ?? "" } ?? "(not available)" }
+        func line(_ uri: String?) -> String {
+            uri.map { names[$0]?.line ?? "" } ?? "(not available)"
+        }
         let rows =
             difference.removed.map { ["-", String($0 + 1), "", line(old[$0]), old[$0] ?? ""] }
             + difference.added.map { ["+", "", String($0 + 1), line(new[$0]), new[$0] ?? ""] }
             + difference.moved.map {
-                ["~", String((difference.origins[$0] ?? 0) + 1), String($0 + 1), line(new[$0]), new[$0] ?? ""]
+                [
+                    "~", String((difference.origins[$0] ?? 0) + 1), String($0 + 1), line(new[$0]),
+                    new[$0] ?? "",
+                ]
             }
         if rows.isEmpty { return Output.line("no difference") }
         Output.table(["", "FROM", "TO", "TRACK", "URI"], rows, right: [1, 2])
@@ -193,7 +221,8 @@ struct DiffCommand: ParsableCommand {
 
 struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Write things in formats that others read.", subcommands: [ExportPlaylist.self])
+        commandName: "export", abstract: "Write things in formats that others read.",
+        subcommands: [ExportPlaylist.self])
 }
 
 enum ExportFormat: String, ExpressibleByArgument, CaseIterable { case json, m3u8 }
@@ -213,9 +242,12 @@ struct ExportPlaylist: ParsableCommand {
         guard format == .m3u8 else { return Output.json(view.json) }
         // One line each; control characters have no place in a list that players and terminals show.
         func plain(_ text: String) -> String {
-            String(String.UnicodeScalarView(text.unicodeScalars.map {
-                $0.properties.generalCategory == .control || $0.properties.isPatternWhitespace && $0.value > 0x2000 ? " " : $0
-            }))
+            String(
+                String.UnicodeScalarView(
+                    text.unicodeScalars.map {
+                        $0.properties.generalCategory == .control
+                            || $0.properties.isPatternWhitespace && $0.value > 0x2000 ? " " : $0
+                    }))
         }
         var lines = ["#EXTM3U", "#PLAYLIST:" + plain(view.name)]
         for row in view.rows {

@@ -27,19 +27,25 @@ struct StatusCommand: ParsableCommand {
                     AND p.edited_seq > p.synced_seq AND p.id IN (SELECT playlist_id FROM playlist_mappings)
                     ORDER BY p.id
                     """)
-            return (counts, (seq: reached?[0] as Seq? ?? 0, chain: reached?[1] as String? ?? ""), diverged)
+            return (
+                counts, (seq: reached?[0] as Seq? ?? 0, chain: reached?[1] as String? ?? ""),
+                diverged
+            )
         }
         let cursor = try LedgerCursor(
-            session.ledger, after: reached.seq, chained: false, witnesses: session.projector.witnesses())
+            session.ledger, after: reached.seq, chained: false,
+            witnesses: session.projector.witnesses())
         try cursor.drain()
         let end = cursor.checkpoint
         let at = end.seq == 0 ? nil : ISOTime.text(cursor.time)
         guard !globals.json else {
             return Output.json([
                 "seq": .integer(end.seq), "at": JSON(at), "chain": .text(end.chain.description),
-                "behind": .integer(end.seq - reached.seq), "playlists": JSON(counts[0]), "tracks": JSON(counts[1]),
+                "behind": .integer(end.seq - reached.seq), "playlists": JSON(counts[0]),
+                "tracks": JSON(counts[1]),
                 "listens": JSON(counts[2]), "diverged": .array(diverged.map { .text($0) }),
-                "not_counted": JSON(counts[3]), "likes": JSON(counts[4]), "home": .text(session.home.path),
+                "not_counted": JSON(counts[3]), "likes": JSON(counts[4]),
+                "home": .text(session.home.path),
             ])
         }
         Output.table(
@@ -47,9 +53,14 @@ struct StatusCommand: ParsableCommand {
             [
                 ["home", session.home.path],
                 ["ledger", "\(end.seq) events, the last at \(at ?? "–")"],
-                ["read models", end.seq == reached.seq ? "up to date" : "\(end.seq - reached.seq) events behind"],
+                [
+                    "read models",
+                    end.seq == reached.seq
+                        ? "up to date" : "\(end.seq - reached.seq) events behind",
+                ],
                 ["playlists", String(counts[0])], ["tracks", String(counts[1])],
-                ["listens", "\(counts[2]), and \(counts[3]) rows that do not count"], ["likes", String(counts[4])],
+                ["listens", "\(counts[2]), and \(counts[3]) rows that do not count"],
+                ["likes", String(counts[4])],
             ] + diverged.map { ["diverged", $0] })
     }
 }

@@ -24,7 +24,9 @@ struct Listing {
     let rows: [Row]
 
     /// Asks a query whose columns are these.
-    init(_ columns: [Column], _ db: Database, _ sql: String, _ arguments: StatementArguments = []) throws {
+    init(_ columns: [Column], _ db: Database, _ sql: String, _ arguments: StatementArguments = [])
+        throws
+    {
         self.columns = columns
         rows = try Row.fetchAll(db, sql: sql, arguments: arguments)
     }
@@ -35,7 +37,8 @@ struct Listing {
         let shown = columns.indices.filter { columns[$0].heading != nil }
         let right = shown.indices.filter { [.number, .duration].contains(columns[shown[$0]].kind) }
         Output.table(
-            shown.map { columns[$0].heading ?? "" }, rows.map { row in shown.map { cell(row, $0) } },
+            shown.map { columns[$0].heading ?? "" },
+            rows.map { row in shown.map { cell(row, $0) } },
             right: Set(right))
     }
 

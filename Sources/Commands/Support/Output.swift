@@ -37,7 +37,9 @@ enum Output {
         let hasHeadings = headings.contains { !$0.isEmpty }
         let cells = ((hasHeadings ? [headings] : []) + rows).map { $0.map(safe) }
         let limit = isatty(1) == 1 ? 60 : Int.max
-        let widths = headings.indices.map { column in cells.map { min(width($0[column]), limit) }.max() ?? 0 }
+        let widths = headings.indices.map { column in
+            cells.map { min(width($0[column]), limit) }.max() ?? 0
+        }
         for row in cells {
             let line = row.enumerated().map { column, cell -> String in
                 let cut = width(cell) > limit ? shortened(cell, to: limit) : cell
@@ -63,7 +65,12 @@ enum Output {
     /// The columns that a terminal gives to a text; a character is at most two wide.
     static func width(_ text: String) -> Int {
         text.reduce(0) { sum, character in
-            sum + min(2, character.unicodeScalars.reduce(0) { $0 + max(0, Int(narada_scalar_width($1.value))) })
+            sum
+                + min(
+                    2,
+                    character.unicodeScalars.reduce(0) {
+                        $0 + max(0, Int(narada_scalar_width($1.value)))
+                    })
         }
     }
 
@@ -79,7 +86,9 @@ enum Output {
     }
 
     /// A number with its noun: `1 row`, `2 rows`.
-    static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+    static func count(_ number: Int, _ noun: String) -> String {
+        "\(number) \(noun)\(number == 1 ? "" : "s")"
+    }
 
     /// Whole minutes and seconds.
     static func duration(_ milliseconds: Int64) -> String {
@@ -116,7 +125,8 @@ final class Progress: @unchecked Sendable {
             if let total, total > 0 {
                 let filled = min(24, 24 * done / total)
                 bar =
-                    "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: 24 - filled)
+                    "[" + String(repeating: "#", count: filled)
+                    + String(repeating: ".", count: 24 - filled)
                     + "] \(min(100, 100 * done / total)) %"
             }
             Output.write(Array("\r\u{1B}[K\(what) \(bar) \(done)".utf8), to: 2)
@@ -137,9 +147,11 @@ func nearest(_ text: String, among names: [String], limit: Int = 3) -> [String] 
     let wanted = text.lowercased()
     let scored = Set(names).compactMap { name -> (String, Int)? in
         let candidate = name.lowercased()
-        let distance = editDistance(Array(wanted.unicodeScalars.prefix(64)), Array(candidate.unicodeScalars.prefix(64)))
+        let distance = editDistance(
+            Array(wanted.unicodeScalars.prefix(64)), Array(candidate.unicodeScalars.prefix(64)))
         let isPart = candidate.contains(wanted) || wanted.contains(candidate) && !candidate.isEmpty
-        return isPart || distance <= max(2, wanted.count / 3) ? (name, isPart ? min(distance, 1) : distance) : nil
+        return isPart || distance <= max(2, wanted.count / 3)
+            ? (name, isPart ? min(distance, 1) : distance) : nil
     }
     return scored.sorted { ($0.1, $0.0) < ($1.1, $1.0) }.prefix(limit).map(\.0)
 }
@@ -158,7 +170,8 @@ private func editDistance(_ left: [Unicode.Scalar], _ right: [Unicode.Scalar]) -
         row[0] = index + 1
         for column in right.indices {
             let above = row[column + 1]
-            row[column + 1] = min(above + 1, row[column] + 1, diagonal + (scalar == right[column] ? 0 : 1))
+            row[column + 1] = min(
+                above + 1, row[column] + 1, diagonal + (scalar == right[column] ? 0 : 1))
             diagonal = above
         }
     }

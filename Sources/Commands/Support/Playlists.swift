@@ -17,7 +17,8 @@ struct FoundPlaylist {
 
 func streamName(_ uri: String) throws -> StreamName {
     guard let name = StreamName(uri) else {
-        throw NaradaError.usage("'\(uri)' is no name for a stream", hint: "it takes printable ASCII without spaces.")
+        throw NaradaError.usage(
+            "'\(uri)' is no name for a stream", hint: "it takes printable ASCII without spaces.")
     }
     return name
 }
@@ -37,11 +38,14 @@ extension FoundPlaylist {
     /// - Parameter seq: Where its name counts: the names at that event, then today's, then those of deleted
     ///   playlists, which have no name from their deletion on.
     ///   Nil for today's playlists only.
-    static func find(_ reference: String, _ db: Database, asOf seq: Seq? = nil) throws -> FoundPlaylist {
+    static func find(_ reference: String, _ db: Database, asOf seq: Seq? = nil) throws
+        -> FoundPlaylist
+    {
         let uri = connectorURI(reference) ?? reference
         func fetch(_ condition: String, _ arguments: StatementArguments) throws -> [FoundPlaylist] {
             try Row.fetchAll(
-                db, sql: "SELECT \(columns) FROM playlists p WHERE \(condition) ORDER BY p.id", arguments: arguments
+                db, sql: "SELECT \(columns) FROM playlists p WHERE \(condition) ORDER BY p.id",
+                arguments: arguments
             ).map(FoundPlaylist.init)
         }
         var found = try fetch("p.uri = ?", [uri])
@@ -90,7 +94,8 @@ extension FoundPlaylist {
                 """, arguments: [id]
         ).map {
             PlaylistRow(
-                id: $0[0], uri: $0[1], sortKey: SortKey($0[2]), addedAtMS: $0[3], createdAtMS: $0[4],
+                id: $0[0], uri: $0[1], sortKey: SortKey($0[2]), addedAtMS: $0[3],
+                createdAtMS: $0[4],
                 updatedAtMS: $0[5])
         }
     }
@@ -108,17 +113,21 @@ func connectorURI(_ text: String) -> String? {
 func trackURI(_ text: String) throws -> String {
     let uri = connectorURI(text) ?? text
     let prefixes = [
-        "spotify:track:", "spotify:episode:", "spotify:local:", "lastfm:track:", "text:track:", "mb:recording:", "isrc:",
+        "spotify:track:", "spotify:episode:", "spotify:local:", "lastfm:track:", "text:track:",
+        "mb:recording:", "isrc:",
     ]
     let isID = uri.utf8.dropFirst(14).allSatisfy {
         (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
     }
-    guard prefixes.contains(where: { uri.hasPrefix($0) && uri.count > $0.count }), StreamName(uri) != nil,
+    guard prefixes.contains(where: { uri.hasPrefix($0) && uri.count > $0.count }),
+        StreamName(uri) != nil,
         !uri.hasPrefix("spotify:track:") || (isID && uri.utf8.count == 36)
     else {
         throw NaradaError.usage(
             "'\(text)' is not a track's URI",
-            hint: "it takes spotify:track:<22 letters and digits>, spotify:local:…, text:track:<artist>/<title> or a Spotify URL.")
+            hint:
+                "it takes spotify:track:<22 letters and digits>, spotify:local:…, text:track:<artist>/<title> or a Spotify URL."
+        )
     }
     return uri
 }
@@ -149,7 +158,8 @@ struct PlaylistPast {
         let own = Array(playlist.uri.utf8)
         var links: [[UInt8]] = []
         if let last, last < playlist.createdSeq { throw unknownThen(last) }
-        let cursor = try LedgerCursor(ledger, after: playlist.createdSeq - 1, through: last, chained: false)
+        let cursor = try LedgerCursor(
+            ledger, after: playlist.createdSeq - 1, through: last, chained: false)
         while let batch = try cursor.next() {
             for index in 0..<batch.count {
                 guard let line = EventLine(batch[index]) else { continue }
@@ -158,20 +168,26 @@ struct PlaylistPast {
                 try Catalogue.read(line) { kind, data in
                     var changes: RowChanges?
                     if isOwn, let fact = try PlaylistFact(kind, data) {
-                        if state == nil { state = PlaylistState(uri: playlist.uri, fact, seq: line.seq, at: line.at) }
+                        if state == nil {
+                            state = PlaylistState(
+                                uri: playlist.uri, fact, seq: line.seq, at: line.at)
+                        }
                         changes = try state?.apply(fact, seq: line.seq, at: line.at)
                         links = (state?.links ?? []).map { Array($0.utf8) }
                     } else if kind == .spotifyPlaylistPage {
                         pages[line.seq] = listedItems(ofPage: data)
                     } else if kind == .spotifyPlaylistFetched {
-                        let items = (data["pages"]?.elements ?? []).flatMap { pages[$0.integer ?? 0] ?? [] }
+                        let items = (data["pages"]?.elements ?? []).flatMap {
+                            pages[$0.integer ?? 0] ?? []
+                        }
                         pages = [:]
                         changes = try state?.follow(items, seq: line.seq, at: line.at)
                     }
                     guard let changes, let state else { return }
                     visit(
                         Step(
-                            seq: line.seq, at: line.at, type: kind.rawValue, run: line.runName, changes: changes,
+                            seq: line.seq, at: line.at, type: kind.rawValue, run: line.runName,
+                            changes: changes,
                             rowCount: state.rows.rows.count, name: state.name))
                 }
             }
@@ -197,7 +213,9 @@ struct TrackNames {
     static func of(_ uris: some Sequence<String?>, _ db: Database) throws -> [String: TrackNames] {
         var names: [String: TrackNames] = [:]
         let statement = try db.cachedStatement(
-            sql: "SELECT t.title, t.artists, t.duration_ms FROM nodes n JOIN tracks t ON t.id = n.track_id WHERE n.uri = ?")
+            sql:
+                "SELECT t.title, t.artists, t.duration_ms FROM nodes n JOIN tracks t ON t.id = n.track_id WHERE n.uri = ?"
+        )
         for case let uri? in uris where names[uri] == nil {
             guard let row = try Row.fetchOne(statement, arguments: [uri]) else { continue }
             names[uri] = TrackNames(title: row[0], artists: artistNames(row[1]), durationMS: row[2])
@@ -205,7 +223,9 @@ struct TrackNames {
         return names
     }
 
-    var line: String { title.map { artists.isEmpty ? $0 : "\(artists.joined(separator: ", ")) – \($0)" } ?? "" }
+    var line: String {
+        title.map { artists.isEmpty ? $0 : "\(artists.joined(separator: ", ")) – \($0)" } ?? ""
+    }
 }
 
 /// The names in a JSON array of texts.

@@ -19,7 +19,10 @@ struct GlobalOptions: ParsableArguments {
 }
 
 /// Parses, runs and ends a program: one place turns errors into messages and exit codes.
-public func run(_ root: any ParsableCommand.Type, _ arguments: [String] = Array(CommandLine.arguments.dropFirst())) -> Never {
+public func run(
+    _ root: any ParsableCommand.Type,
+    _ arguments: [String] = Array(CommandLine.arguments.dropFirst())
+) -> Never {
     // An interrupt is an end like any other; a commit that is under way is finished first.
     signal(SIGINT) { _ in _exit(ExitStatus.interrupted.rawValue) }
     umask(0o077)  // A life is nobody else's to read.
@@ -62,11 +65,15 @@ private func globalsLast(_ root: any ParsableCommand.Type, _ arguments: [String]
     var globals: [String] = []
     var command = root
     while let first = rest.first {
-        if ["--home", "--json", "--quiet", "--verbose"].contains(first) || first.hasPrefix("--home=") {
+        if ["--home", "--json", "--quiet", "--verbose"].contains(first)
+            || first.hasPrefix("--home=")
+        {
             let count = first == "--home" ? 2 : 1
             globals += rest.prefix(count)
             rest = rest.dropFirst(count)
-        } else if let next = command.configuration.subcommands.first(where: { $0._commandName == first }) {
+        } else if let next = command.configuration.subcommands.first(where: {
+            $0._commandName == first
+        }) {
             names.append(first)
             command = next
             rest = rest.dropFirst()
@@ -83,7 +90,11 @@ private func commandPath(_ root: any ParsableCommand.Type, _ arguments: [String]
     var command = root
     var path = root._commandName
     for argument in arguments {
-        guard let next = command.configuration.subcommands.first(where: { $0._commandName == argument }) else { break }
+        guard
+            let next = command.configuration.subcommands.first(where: {
+                $0._commandName == argument
+            })
+        else { break }
         command = next
         path += " " + argument
     }
@@ -100,7 +111,8 @@ private func checkNames(_ root: any ParsableCommand.Type, _ arguments: [String])
             let names = subcommands.map { $0._commandName }
             throw NaradaError.usage(
                 "'\(argument)' is not a command of \(command._commandName)",
-                hint: didYouMean(argument, among: names) ?? "it takes \(names.joined(separator: ", ")).")
+                hint: didYouMean(argument, among: names)
+                    ?? "it takes \(names.joined(separator: ", ")).")
         }
         command = next
     }

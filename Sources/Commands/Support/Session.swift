@@ -34,7 +34,8 @@ final class Session {
         try self.init(options.globals, lockTimeout: options.lockTimeout, task: task, creating: true)
     }
 
-    private init(_ globals: GlobalOptions, lockTimeout: Double, task: String, creating: Bool) throws {
+    private init(_ globals: GlobalOptions, lockTimeout: Double, task: String, creating: Bool) throws
+    {
         self.globals = globals
         self.task = task
         lockTimeoutMS = Int(lockTimeout * 1000)
@@ -42,7 +43,9 @@ final class Session {
         home = Home(try Self.homePath(globals))
         var generator = SystemRandomNumberGenerator()
         run = ULID(at: clock.now, using: &generator).description
-        if creating, try Ledger.create(home.ledgerPath, id: UUID().uuidString.lowercased()), !globals.quiet {
+        if creating, try Ledger.create(home.ledgerPath, id: UUID().uuidString.lowercased()),
+            !globals.quiet
+        {
             Output.note("made a new home in \(home.path)")
         }
         ledger = try Ledger(home.ledgerPath)
@@ -50,14 +53,19 @@ final class Session {
         self.progress = progress
         projector = Projector(home, ledger: ledger)
         let head = (try? ledger.head())??.checkpoint.seq
-        projector.progress = { progress.show("bringing the read models up to date", Int($0), of: head.map(Int.init)) }
+        projector.progress = {
+            progress.show("bringing the read models up to date", Int($0), of: head.map(Int.init))
+        }
     }
 
     private static func clock() throws -> Clock {
-        guard let text = ProcessInfo.processInfo.environment["NARADA_NOW"], !text.isEmpty else { return Clock() }
+        guard let text = ProcessInfo.processInfo.environment["NARADA_NOW"], !text.isEmpty else {
+            return Clock()
+        }
         guard let moment = ISOTime.parse(text) else {
             throw NaradaError(
-                .configuration, "bad-configuration", "NARADA_NOW takes a time as 2026-11-22T10:00:00Z, not '\(text)'",
+                .configuration, "bad-configuration",
+                "NARADA_NOW takes a time as 2026-11-22T10:00:00Z, not '\(text)'",
                 hint: "set it right or unset it.")
         }
         return Clock(fixedAt: moment)
@@ -65,13 +73,16 @@ final class Session {
 
     private static func homePath(_ globals: GlobalOptions) throws -> String {
         let environment = ProcessInfo.processInfo.environment
-        func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        func value(_ name: String) -> String? {
+            environment[name].flatMap { $0.isEmpty ? nil : $0 }
+        }
         let path =
             globals.home ?? value("NARADA_HOME") ?? value("XDG_DATA_HOME").map { $0 + "/narada" }
             ?? value("HOME").map { $0 + "/.local/share/narada" }
         guard let path, !path.isEmpty else {
             throw NaradaError(
-                .configuration, "bad-configuration", "neither --home nor NARADA_HOME nor HOME is set",
+                .configuration, "bad-configuration",
+                "neither --home nor NARADA_HOME nor HOME is set",
                 hint: "name the home with --home.")
         }
         return path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
@@ -84,7 +95,9 @@ final class Session {
         do {
             try catchUp()
         } catch {
-            guard let reached = projector.checkpoint()?.seq, Self.isTolerable(error) else { throw error }
+            guard let reached = projector.checkpoint()?.seq, Self.isTolerable(error) else {
+                throw error
+            }
             let cursor = try LedgerCursor(ledger, after: reached, chained: false)
             try cursor.drain()
             let behind = cursor.checkpoint.seq - reached
@@ -169,13 +182,15 @@ final class Session {
     func finish() throws {
         if let writer = openWriter {
             do { try writer.close() } catch {
-                Output.note("note: HEAD was not written: \(error.message); the log is whole without it")
+                Output.note(
+                    "note: HEAD was not written: \(error.message); the log is whole without it")
             }
             for notice in writer.notices { Output.note("note: \(notice)") }
         }
         guard !appended.isEmpty else { return }
         do { try catchUp() } catch let error as ProjectorError where error.code != .unreadable {
-            Output.note("note: \(error.message); the next command brings the read models up to date")
+            Output.note(
+                "note: \(error.message); the next command brings the read models up to date")
         }
     }
 
@@ -200,7 +215,8 @@ final class Session {
             Output.line(Output.safe(text))
             if let first = appended.first?.lowerBound, let last = appended.last?.upperBound {
                 let count = Output.count(appended.reduce(0) { $0 + $1.count }, "event")
-                Output.note("\(count) appended, \(first == last ? "\(first)" : "\(first) to \(last)")")
+                Output.note(
+                    "\(count) appended, \(first == last ? "\(first)" : "\(first) to \(last)")")
             }
         }
         try sealFinished()

@@ -23,7 +23,8 @@ struct When: ExpressibleByArgument, Sendable {
         } else {
             let unit = argument.hasSuffix("mo") ? "M" : argument.last ?? " "
             let digits = argument.dropLast(argument.hasSuffix("mo") ? 2 : 1)
-            guard let count = Int(digits), count >= 0, count < 100_000, "hdwMy".contains(unit) else { return nil }
+            guard let count = Int(digits), count >= 0, count < 100_000, "hdwMy".contains(unit)
+            else { return nil }
             form = .ago(count, unit)
         }
     }

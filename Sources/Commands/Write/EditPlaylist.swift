@@ -8,23 +8,27 @@ import Music
 import Projections
 
 /// A row as events write it.
-func itemJSON(_ uri: String?, addedAtMS: Milliseconds? = nil, names: [(String, JSON)] = []) -> JSON {
+func itemJSON(_ uri: String?, addedAtMS: Milliseconds? = nil, names: [(String, JSON)] = []) -> JSON
+{
     .object(
-        [("uri", JSON(uri))] + names + (addedAtMS.map { [("added_at", .text(ISOTime.text($0)))] } ?? []))
+        [("uri", JSON(uri))] + names
+            + (addedAtMS.map { [("added_at", .text(ISOTime.text($0)))] } ?? []))
 }
 
 struct PlaylistCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "playlist", abstract: "Edit playlists.",
         subcommands: [
-            Create.self, Add.self, Remove.self, Move.self, Rename.self, Describe.self, Delete.self, Link.self,
+            Create.self, Add.self, Remove.self, Move.self, Rename.self, Describe.self, Delete.self,
+            Link.self,
             Unlink.self, Restore.self,
         ])
 
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a playlist.",
-            discussion: "Example: narada-cmd playlist create Morning spotify:track:2B8geqnq9YIym0ixYn83Pd")
+            discussion:
+                "Example: narada-cmd playlist create Morning spotify:track:2B8geqnq9YIym0ixYn83Pd")
         @OptionGroup var options: WriteOptions
         @Argument var name: String
         @Argument(help: "What it holds to begin with.") var uris: [String] = []
@@ -46,7 +50,9 @@ struct PlaylistCommand: ParsableCommand {
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Add rows, at the end or at a position.",
-            discussion: "Example: narada-cmd playlist add Morning spotify:track:3aJ2aJz5xL03hpaqdPS7Ah --at 1")
+            discussion:
+                "Example: narada-cmd playlist add Morning spotify:track:3aJ2aJz5xL03hpaqdPS7Ah --at 1"
+        )
         @OptionGroup var options: WriteOptions
         @Argument var playlist: String
         @Argument var uris: [String]
@@ -57,7 +63,9 @@ struct PlaylistCommand: ParsableCommand {
             try edit(options, playlist, "add") { db, found in
                 let count = try found.rows(db).count
                 if let at { try inside(at, count + 1) }
-                return .object([("op", "add"), ("items", .array(items))] + (at.map { [("at", JSON($0))] } ?? []))
+                return .object(
+                    [("op", "add"), ("items", .array(items))]
+                        + (at.map { [("at", JSON($0))] } ?? []))
             }
         }
     }
@@ -69,7 +77,8 @@ struct PlaylistCommand: ParsableCommand {
         @OptionGroup var options: WriteOptions
         @Argument var playlist: String
         @Argument var uris: [String] = []
-        @Option(parsing: .upToNextOption, help: "Positions in the list as it is.") var at: [Int] = []
+        @Option(parsing: .upToNextOption, help: "Positions in the list as it is.") var at: [Int] =
+            []
 
         func validate() throws {
             guard at.isEmpty != uris.isEmpty else {
@@ -83,7 +92,9 @@ struct PlaylistCommand: ParsableCommand {
                 let rows = try found.rows(db)
                 for position in at { try inside(position, rows.count) }
                 let positions =
-                    at.isEmpty ? rows.indices.filter { wanted.contains(rows[$0].uri ?? "") }.map { $0 + 1 } : Set(at).sorted()
+                    at.isEmpty
+                    ? rows.indices.filter { wanted.contains(rows[$0].uri ?? "") }.map { $0 + 1 }
+                    : Set(at).sorted()
                 guard !positions.isEmpty else {
                     throw NaradaError.notFound(
                         "'\(found.name)' has no row of \(uris.joined(separator: ", "))",
@@ -109,7 +120,10 @@ struct PlaylistCommand: ParsableCommand {
         func run() throws {
             try edit(options, playlist, "move") { db, found in
                 let rows = try found.rows(db)
-                guard count >= 1 else { throw NaradaError.usage("--count takes 1 or more", hint: "give a number from 1 on.") }
+                guard count >= 1 else {
+                    throw NaradaError.usage(
+                        "--count takes 1 or more", hint: "give a number from 1 on.")
+                }
                 try inside(from, rows.count)
                 guard count <= rows.count - from + 1 else {
                     throw NaradaError.notFound(
@@ -145,14 +159,16 @@ struct PlaylistCommand: ParsableCommand {
         func run() throws {
             try edit(options, playlist, "describe", .playlistDescribed) { db, found in
                 let old = try String.fetchOne(
-                    db, sql: "SELECT ifnull(description, '') FROM playlists WHERE id = ?", arguments: [found.id])
+                    db, sql: "SELECT ifnull(description, '') FROM playlists WHERE id = ?",
+                    arguments: [found.id])
                 return old == text ? nil : ["description": .text(text)]
             }
         }
     }
 
     struct Delete: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Delete a playlist; its past stays.")
+        static let configuration = CommandConfiguration(
+            abstract: "Delete a playlist; its past stays.")
         @OptionGroup var options: WriteOptions
         @Argument var playlist: String
         @Flag(help: "Say what would be done and do nothing.") var dryRun = false
@@ -163,10 +179,12 @@ struct PlaylistCommand: ParsableCommand {
     }
 
     struct Link: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Let a playlist stand for one of a service.")
+        static let configuration = CommandConfiguration(
+            abstract: "Let a playlist stand for one of a service.")
         @OptionGroup var options: WriteOptions
         @Argument var playlist: String
-        @Argument(help: "Such as spotify:playlist:37i9dQZF1DXcBWIGoYBM5M, or its URL.") var connectorPlaylist: String
+        @Argument(help: "Such as spotify:playlist:37i9dQZF1DXcBWIGoYBM5M, or its URL.")
+        var connectorPlaylist: String
 
         func run() throws { try link(options, playlist, connectorPlaylist, .playlistLinked) }
     }
@@ -200,11 +218,14 @@ struct PlaylistCommand: ParsableCommand {
                 if found.isDeleted {
                     throw NaradaError.notFound(
                         "the playlist '\(found.name)' was deleted",
-                        hint: "make a new one: `narada export playlist \(found.uri) --as-of WHEN`, then `narada-cmd import playlist`.")
+                        hint:
+                            "make a new one: `narada export playlist \(found.uri) --as-of WHEN`, then `narada-cmd import playlist`."
+                    )
                 }
                 name = found.name
                 uri = found.uri
-                then = try PlaylistPast(playlist: found, ledger: session.ledger).state(at: seq).rows.rows
+                then = try PlaylistPast(playlist: found, ledger: session.ledger).state(at: seq).rows
+                    .rows
                 let now = try found.rows(db)
                 difference = ListDifference(from: now.map(\.uri), to: then.map(\.uri))
                 guard !dryRun, now.map(\.uri) != then.map(\.uri) else { return [] }
@@ -218,12 +239,16 @@ struct PlaylistCommand: ParsableCommand {
             let gone = then.enumerated().filter { $1.uri == nil }.map { JSON($0.offset + 1) }
             try session.answer(
                 [
-                    ("playlist", .text(uri)), ("count", JSON(then.count)), ("unavailable", .array(gone)),
+                    ("playlist", .text(uri)), ("count", JSON(then.count)),
+                    ("unavailable", .array(gone)),
                     ("cannot", []), ("added", JSON(difference.added.count)),
-                    ("removed", JSON(difference.removed.count)), ("moved", JSON(difference.moved.count)),
+                    ("removed", JSON(difference.removed.count)),
+                    ("moved", JSON(difference.moved.count)),
                 ],
-                text: "'\(name)' \(dryRun ? "would be" : "is") as of \(asOf.text): \(then.count) rows; "
-                    + "\(difference.added.count) added, \(difference.removed.count) removed, \(difference.moved.count) moved")
+                text:
+                    "'\(name)' \(dryRun ? "would be" : "is") as of \(asOf.text): \(then.count) rows; "
+                    + "\(difference.added.count) added, \(difference.removed.count) removed, \(difference.moved.count) moved"
+            )
         }
     }
 }
@@ -238,7 +263,8 @@ func newPlaylistURI(_ session: Session) -> String {
 ///
 /// - Parameter data: The event's data; nil if nothing would change.
 private func edit(
-    _ options: WriteOptions, _ playlist: String, _ verb: String, _ kind: EventKind = .playlistEdited,
+    _ options: WriteOptions, _ playlist: String, _ verb: String,
+    _ kind: EventKind = .playlistEdited,
     dryRun: Bool = false, _ data: (Database, FoundPlaylist) throws -> JSON?
 ) throws {
     let session = try Session(writing: options, task: "playlist \(verb)")
@@ -263,29 +289,40 @@ private func edit(
             : wouldChange ? "\(done[verb] ?? verb) '\(name)'" : "'\(name)' is like that already")
 }
 
-private func link(_ options: WriteOptions, _ playlist: String, _ reference: String?, _ kind: EventKind) throws {
+private func link(
+    _ options: WriteOptions, _ playlist: String, _ reference: String?, _ kind: EventKind
+) throws {
     try edit(options, playlist, reference == nil ? "unlink" : "link", kind) { db, found in
         let linked = try Row.fetchOne(
-            db, sql: "SELECT connector_name || ':playlist:' || connector_id FROM playlist_mappings WHERE playlist_id = ?",
+            db,
+            sql:
+                "SELECT connector_name || ':playlist:' || connector_id FROM playlist_mappings WHERE playlist_id = ?",
             arguments: [found.id]
         ).map { $0[0] as String }
         guard let reference else {
             guard let linked else {
-                throw NaradaError.notFound("'\(found.name)' is not linked", hint: "there is nothing to end.")
+                throw NaradaError.notFound(
+                    "'\(found.name)' is not linked", hint: "there is nothing to end.")
             }
             return ["uri": .text(linked)]
         }
         let uri = connectorURI(reference) ?? reference
         if linked == uri { return nil }
         guard uri.hasPrefix("spotify:playlist:"), uri.count > 17, StreamName(uri) != nil else {
-            throw NaradaError.usage("'\(reference)' is not a playlist of a service", hint: "it takes spotify:playlist:<id> or its URL.")
+            throw NaradaError.usage(
+                "'\(reference)' is not a playlist of a service",
+                hint: "it takes spotify:playlist:<id> or its URL.")
         }
         if let linked {
-            throw NaradaError.badInput("'\(found.name)' is linked to \(linked)", hint: "end that with `narada-cmd playlist unlink` first.")
+            throw NaradaError.badInput(
+                "'\(found.name)' is linked to \(linked)",
+                hint: "end that with `narada-cmd playlist unlink` first.")
         }
         let owner = try? FoundPlaylist.find(uri, db)
         if let owner {
-            throw NaradaError.badInput("\(uri) is linked to '\(owner.name)'", hint: "end that with `narada-cmd playlist unlink` first.")
+            throw NaradaError.badInput(
+                "\(uri) is linked to '\(owner.name)'",
+                hint: "end that with `narada-cmd playlist unlink` first.")
         }
         return ["uri": .text(uri)]
     }
@@ -294,6 +331,7 @@ private func link(_ options: WriteOptions, _ playlist: String, _ reference: Stri
 private func inside(_ position: Int, _ count: Int) throws {
     guard position >= 1, position <= count else {
         throw NaradaError.notFound(
-            "there is no position \(position)", hint: count < 1 ? "the playlist is empty." : "it takes 1 to \(count).")
+            "there is no position \(position)",
+            hint: count < 1 ? "the playlist is empty." : "it takes 1 to \(count).")
     }
 }

@@ -33,7 +33,8 @@ struct ImportHistory: ParsableCommand {
         try import_.validate()
         try import_.append()
         let summary = try import_.finish()
-        let accounted = summary.listens + summary.already + summary.skipped.reduce(0) { $0 + $1.count }
+        let accounted =
+            summary.listens + summary.already + summary.skipped.reduce(0) { $0 + $1.count }
         precondition(summary.rows == accounted, "every row is accounted for")
         try session.answer(
             summary.members, text: summary.text)
@@ -60,7 +61,8 @@ private struct ImportSummary {
         let reasons = skipped.map { "\($0.count) \($0.reason)" }.joined(separator: ", ")
         let total = skipped.reduce(0) { $0 + $1.count }
         return "\(rows) rows = \(listens) listens + \(already) already + \(total) skipped"
-            + (reasons.isEmpty ? "" : " (\(reasons))") + ", from \(Output.count(files.count, "file"))"
+            + (reasons.isEmpty ? "" : " (\(reasons))")
+            + ", from \(Output.count(files.count, "file"))"
     }
 }
 
@@ -108,7 +110,9 @@ private final class HistoryImport {
             let rows = try HistoryRows(file)
             while let row = try rows.next() {
                 summary.rows += 1
-                if summary.rows % 500 == 0 { session.progress.show("importing rows", summary.rows, of: rowCount) }
+                if summary.rows % 500 == 0 {
+                    session.progress.show("importing rows", summary.rows, of: rowCount)
+                }
                 let identity = RowIdentity(row)
                 guard known.insert(identity).inserted else {
                     summary.already += 1
@@ -179,7 +183,9 @@ private final class HistoryImport {
         try session.projector.read { db in
             for range in session.appended {
                 for row in try Row.fetchAll(
-                    db, sql: "SELECT ifnull(reason, ''), count(*) FROM listens WHERE id BETWEEN ? AND ? GROUP BY reason",
+                    db,
+                    sql:
+                        "SELECT ifnull(reason, ''), count(*) FROM listens WHERE id BETWEEN ? AND ? GROUP BY reason",
                     arguments: [range.lowerBound << 16, (range.upperBound + 1) << 16 - 1])
                 {
                     counts[row[0], default: 0] += row[1]
@@ -190,7 +196,11 @@ private final class HistoryImport {
         counts[""] = nil
         summary.skipped = counts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         try session.append(
-            [NewEvent(.importFinished, on: StreamName(fixed: "import:spotify-history"), .object(summary.members))],
+            [
+                NewEvent(
+                    .importFinished, on: StreamName(fixed: "import:spotify-history"),
+                    .object(summary.members))
+            ],
             expecting: [:])
         return summary
     }

@@ -9,7 +9,8 @@ import Projections
 
 struct ImportPlaylist: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "playlist", abstract: "Take in playlists: Narada's JSON, Spotify's Playlist1.json, M3U8.",
+        commandName: "playlist",
+        abstract: "Take in playlists: Narada's JSON, Spotify's Playlist1.json, M3U8.",
         discussion: "Importing a file again appends only what is different.")
     @OptionGroup var options: WriteOptions
     @Argument var file: String
@@ -18,7 +19,9 @@ struct ImportPlaylist: ParsableCommand {
     func run() throws {
         var lists = try PlaylistFile(file).playlists
         guard lists.count == 1 || name == nil else {
-            throw NaradaError.usage("--name names one playlist, and \(file) holds \(lists.count)", hint: "leave it out.")
+            throw NaradaError.usage(
+                "--name names one playlist, and \(file) holds \(lists.count)", hint: "leave it out."
+            )
         }
         if let name { lists[0].name = name }
         let session = try Session(writing: options, task: "import playlist")
@@ -29,19 +32,22 @@ struct ImportPlaylist: ParsableCommand {
             return try zip(lists, fresh).flatMap { list, fresh -> [NewEvent] in
                 let (uri, events) = try list.events(db, fresh: fresh)
                 let change = events.isEmpty ? "unchanged" : uri == nil ? "created" : "changed"
-                results.append((uri ?? events[0].stream.description, list.name, list.items.count, change))
+                results.append(
+                    (uri ?? events[0].stream.description, list.name, list.items.count, change))
                 return events
             }
         }
         let rows = results.map { result -> JSON in
             [
-                "playlist": .text(result.uri), "name": .text(result.name), "count": JSON(result.count),
+                "playlist": .text(result.uri), "name": .text(result.name),
+                "count": JSON(result.count),
                 "change": .text(result.change),
             ]
         }
         try session.answer(
             [("playlists", .array(rows))],
-            text: results.map { "\($0.change): '\($0.name)', \($0.count) rows, \($0.uri)" }.joined(separator: "; "))
+            text: results.map { "\($0.change): '\($0.name)', \($0.count) rows, \($0.uri)" }.joined(
+                separator: "; "))
     }
 }
 
@@ -68,7 +74,8 @@ struct ListedPlaylist {
     /// - Returns: The playlist that exists, if there is one, and the events; none if nothing differs.
     func events(_ db: Database, fresh: String) throws -> (uri: String?, events: [NewEvent]) {
         let source: JSON = [
-            "kind": .text(self.source.kind), "name": .text(self.source.name), "number": JSON(self.source.number),
+            "kind": .text(self.source.kind), "name": .text(self.source.name),
+            "number": JSON(self.source.number),
         ]
         let known = try Row.fetchOne(
             db,
@@ -79,7 +86,9 @@ struct ListedPlaylist {
         let rows = items.map { itemJSON($0.uri, addedAtMS: $0.addedAtMS, names: $0.names) }
         guard let known else {
             let isTaken =
-                try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM playlists WHERE uri = ?)", arguments: [uri]) ?? false
+                try Bool.fetchOne(
+                    db, sql: "SELECT EXISTS (SELECT 1 FROM playlists WHERE uri = ?)",
+                    arguments: [uri]) ?? false
             var data: [(String, JSON)] = [("name", .text(name))]
             if let description { data.append(("description", .text(description))) }
             data += [("items", .array(rows)), ("source", source)]
@@ -89,12 +98,16 @@ struct ListedPlaylist {
         let found = try FoundPlaylist.find(known[0], db)
         let stream = try found.stream
         var events: [NewEvent] = []
-        if known[1] != name { events.append(NewEvent(.playlistRenamed, on: stream, ["name": .text(name)])) }
+        if known[1] != name {
+            events.append(NewEvent(.playlistRenamed, on: stream, ["name": .text(name)]))
+        }
         if let description, known[2] != description {
-            events.append(NewEvent(.playlistDescribed, on: stream, ["description": .text(description)]))
+            events.append(
+                NewEvent(.playlistDescribed, on: stream, ["description": .text(description)]))
         }
         if try found.rows(db).map(\.uri) != items.map(\.uri) {
-            events.append(NewEvent(.playlistEdited, on: stream, ["op": "set", "items": .array(rows)]))
+            events.append(
+                NewEvent(.playlistEdited, on: stream, ["op": "set", "items": .array(rows)]))
         }
         return (found.uri, events)
     }
@@ -107,7 +120,9 @@ struct PlaylistFile {
 
     init(_ path: String) throws {
         // A folder opens as a file does and fails when it is read.
-        guard let file = FileHandle(forReadingAtPath: path), let data = try? file.read(upToCount: Self.limit + 1) ?? Data() else {
+        guard let file = FileHandle(forReadingAtPath: path),
+            let data = try? file.read(upToCount: Self.limit + 1) ?? Data()
+        else {
             throw NaradaError.notFound("cannot read \(path)", hint: "check the path.")
         }
         let name = path.split(separator: "/").last.map(String.init) ?? path
@@ -116,7 +131,9 @@ struct PlaylistFile {
         }
         if text.first(where: { !$0.isWhitespace && $0 != "\u{FEFF}" }) == "{" {
             try readJSON(Array(text.drop { $0 != "{" }.utf8), name)
-        } else if text.contains("#EXTM3U") || name.lowercased().hasSuffix(".m3u8") || name.lowercased().hasSuffix(".m3u") {
+        } else if text.contains("#EXTM3U") || name.lowercased().hasSuffix(".m3u8")
+            || name.lowercased().hasSuffix(".m3u")
+        {
             try readM3U8(text, name)
         } else {
             throw Self.malformed(name, "it is neither JSON nor M3U8")
@@ -140,7 +157,9 @@ struct PlaylistFile {
         var bounds = JSONBounds()
         bounds.value = Self.limit
         try bytes.withUnsafeBufferPointer { bytes in
-            do { try JSONValidator.check(bytes, bounds: bounds) } catch { throw Self.malformed(name, "\(error)") }
+            do { try JSONValidator.check(bytes, bounds: bounds) } catch {
+                throw Self.malformed(name, "\(error)")
+            }
             let value = JSONValue(bytes)
             if let lists = value["playlists"], lists.isArray {
                 for list in lists.elements { try add(spotify: list, name) }
@@ -152,16 +171,20 @@ struct PlaylistFile {
             }
             var list = ListedPlaylist(name: title, source: ("json", title, 1))
             list.description = value["description"]?.text
-            list.uri = value["playlist"]?.text.flatMap { $0.hasPrefix("narada:playlist:") && StreamName($0) != nil ? $0 : nil }
+            list.uri = value["playlist"]?.text.flatMap {
+                $0.hasPrefix("narada:playlist:") && StreamName($0) != nil ? $0 : nil
+            }
             for (index, row) in items.elements.enumerated() {
                 guard row.isObject, row["uri"] == nil || row["uri"]?.isText == true else {
-                    throw Self.malformed(name, "item \(index + 1) has no 'uri' that is a text or null")
+                    throw Self.malformed(
+                        name, "item \(index + 1) has no 'uri' that is a text or null")
                 }
                 var item = ListedPlaylist.Item(uri: row["uri"]?.text)
                 item.addedAtMS = row["added_at"]?.text.flatMap { ISOTime.parse($0) }
                 if let title = row["title"]?.text { item.names.append(("title", .text(title))) }
                 if let artists = row["artists"], artists.isArray {
-                    item.names.append(("artists", .array(artists.elements.compactMap { $0.text.map(JSON.text) })))
+                    item.names.append(
+                        ("artists", .array(artists.elements.compactMap { $0.text.map(JSON.text) })))
                 }
                 list.items.append(item)
             }
@@ -179,7 +202,8 @@ struct PlaylistFile {
         list.description = value["description"]?.text
         for row in items.elements {
             let track = row["track"]
-            let uri = track?["trackUri"] ?? row["episode"]?["episodeUri"] ?? row["localTrack"]?["uri"]
+            let uri =
+                track?["trackUri"] ?? row["episode"]?["episodeUri"] ?? row["localTrack"]?["uri"]
             var item = ListedPlaylist.Item(uri: uri?.text)
             item.addedAtMS = row["addedDate"]?.text.flatMap { ISOTime.parseDate($0) }
             let title = track?["trackName"] ?? row["episode"]?["episodeName"]
@@ -188,7 +212,9 @@ struct PlaylistFile {
                 item.names.append(("artists", [.text(artist)]))
             }
             if let album = track?["albumName"]?.text { item.names.append(("album", .text(album))) }
-            if item.uri == nil, let title = track?["trackName"]?.text, let artist = track?["artistName"]?.text {
+            if item.uri == nil, let title = track?["trackName"]?.text,
+                let artist = track?["artistName"]?.text
+            {
                 item.uri = TextURI(artist: artist, title: title).uri
             }
             list.items.append(item)
@@ -203,13 +229,17 @@ struct PlaylistFile {
         var info: (artist: String, title: String)?
         for raw in text.split(whereSeparator: \.isNewline) {
             let line = raw.drop { $0 == "\u{FEFF}" || $0 == " " }
-            guard line.utf8.count <= JSONBounds().text else { throw Self.malformed(name, "a line is longer than 64 KB") }
+            guard line.utf8.count <= JSONBounds().text else {
+                throw Self.malformed(name, "a line is longer than 64 KB")
+            }
             if line.hasPrefix("#PLAYLIST:") {
                 list.name = String(line.dropFirst(10))
                 list.source.name = list.name
             } else if line.hasPrefix("#EXTINF:") {
                 let parts = line.dropFirst(8).split(separator: ",", maxSplits: 1)
-                if let seconds = parts.first.flatMap({ Int($0.prefix { $0.isNumber }) }), (1..<1 << 32).contains(seconds) {
+                if let seconds = parts.first.flatMap({ Int($0.prefix { $0.isNumber }) }),
+                    (1..<1 << 32).contains(seconds)
+                {
                     item.names.append(("duration_ms", JSON(seconds * 1000)))
                 }
                 info = parts.count > 1 && !parts[1].isEmpty ? M3U8.names(String(parts[1])) : nil
@@ -230,7 +260,8 @@ struct PlaylistFile {
     /// The URI on a line of M3U8; a path stands for the artist and title above it, or for its own name.
     private static func uri(_ line: String, _ info: (artist: String, title: String)?) -> String {
         if let uri = try? trackURI(line) { return uri }
-        let file = line.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last.map(String.init) ?? line
+        let file =
+            line.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last.map(String.init) ?? line
         let named = info ?? M3U8.names(file.lastIndex(of: ".").map { String(file[..<$0]) } ?? file)
         return TextURI(artist: named.artist, title: named.title).uri
     }

@@ -15,7 +15,8 @@ struct InitCommand: ParsableCommand {
         let session = try Session(writing: options, task: "init")
         _ = try session.writer().refresh()
         try session.catchUp()
-        try session.answer([("home", .text(session.home.path))], text: "the home is \(session.home.path)")
+        try session.answer(
+            [("home", .text(session.home.path))], text: "the home is \(session.home.path)")
     }
 }
 
@@ -28,7 +29,9 @@ struct EventsCommand: ParsableCommand {
         guard globals.json else {
             return Output.table(
                 ["TYPE", "V", "STREAM", "MEANING"],
-                Catalogue.types.map { [$0.kind.rawValue, String($0.version), $0.stream, $0.meaning] })
+                Catalogue.types.map {
+                    [$0.kind.rawValue, String($0.version), $0.stream, $0.meaning]
+                })
         }
         Output.json(
             .array(
@@ -38,7 +41,8 @@ struct EventsCommand: ParsableCommand {
                         "data": .raw(Array(type.example.data.utf8)),
                     ]
                     return [
-                        "type": .text(type.kind.rawValue), "v": JSON(type.version), "stream": .text(type.stream),
+                        "type": .text(type.kind.rawValue), "v": JSON(type.version),
+                        "stream": .text(type.stream),
                         "meaning": .text(type.meaning), "schema": type.schema, "example": example,
                     ]
                 }))
@@ -61,15 +65,19 @@ struct AppendCommand: ParsableCommand {
     @Flag(help: "Check the events and append nothing.") var dryRun = false
 
     func validate() throws {
-        guard (file == nil) == (type != nil && stream != nil && data != nil), file != nil || type != nil else {
-            throw ValidationError("Name one event with --type, --stream and --data, or many with --file.")
+        guard (file == nil) == (type != nil && stream != nil && data != nil),
+            file != nil || type != nil
+        else {
+            throw ValidationError(
+                "Name one event with --type, --stream and --data, or many with --file.")
         }
     }
 
     func run() throws {
         let events = try file.map { try Self.events(in: $0) } ?? [try single()]
         guard !events.isEmpty else {
-            throw NaradaError.badInput("there is no event in \(file ?? "it")", hint: "write one JSON object a line.")
+            throw NaradaError.badInput(
+                "there is no event in \(file ?? "it")", hint: "write one JSON object a line.")
         }
         let session = try Session(writing: options, task: "append")
         var seq: Seq = 0
@@ -77,7 +85,9 @@ struct AppendCommand: ParsableCommand {
             seq = try rehearse(events, session)
             guard !dryRun else { break }
             do {
-                let expecting = Dictionary(events.map { ($0.event.stream, seq) }) { first, _ in first }
+                let expecting = Dictionary(events.map { ($0.event.stream, seq) }) { first, _ in
+                    first
+                }
                 try session.append(events.map(\.event), expecting: expecting)
                 break
             } catch let error as LedgerError where error.code == .conflict && attempt < 100 {}
@@ -93,10 +103,16 @@ struct AppendCommand: ParsableCommand {
         guard let type, let stream, var data else { throw ValidationError("Name the event.") }
         do {
             try data.withUTF8 { try JSONValidator.check($0, bounds: Self.bounds) }
-            let object: JSON = ["type": .text(type), "stream": .text(stream), "data": .raw(Array(data.utf8))]
-            return try object.bytes.withUnsafeBufferPointer { (1, try Catalogue.newEvent(JSONValue($0))) }
+            let object: JSON = [
+                "type": .text(type), "stream": .text(stream), "data": .raw(Array(data.utf8)),
+            ]
+            return try object.bytes.withUnsafeBufferPointer {
+                (1, try Catalogue.newEvent(JSONValue($0)))
+            }
         } catch let error as JSONFault {
-            throw NaradaError.badInput("--data is not JSON: \(error)", hint: "quote it whole, as '{\"name\":\"Evening\"}'.")
+            throw NaradaError.badInput(
+                "--data is not JSON: \(error)", hint: "quote it whole, as '{\"name\":\"Evening\"}'."
+            )
         } catch let error as EventFault {
             throw refusal(1, error.description)
         }
@@ -117,10 +133,13 @@ struct AppendCommand: ParsableCommand {
             throw NaradaError.notFound("cannot read \(path)", hint: "check the path.")
         }
         guard bytes.count <= limit else {
-            throw NaradaError.badInput("\(path) is larger than a commit may be (64 MB)", hint: "append it in parts.")
+            throw NaradaError.badInput(
+                "\(path) is larger than a commit may be (64 MB)", hint: "append it in parts.")
         }
         var events: [Numbered] = []
-        for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
+            .enumerated()
+        {
             guard !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) else { continue }
             try Array(line).withUnsafeBufferPointer { line in
                 do {
@@ -154,7 +173,8 @@ private func refusal(_ line: Int, _ reason: String) -> NaradaError {
 
 struct RepairCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "repair", abstract: "Give up a damaged end of the log; its bytes go to quarantine.",
+        commandName: "repair",
+        abstract: "Give up a damaged end of the log; its bytes go to quarantine.",
         discussion: "Example: narada-cmd repair --discard-from 812 --dry-run")
     @OptionGroup var options: WriteOptions
     @Option(help: "The first event to give up; a commit goes whole.") var discardFrom: Seq
@@ -170,8 +190,10 @@ struct RepairCommand: ParsableCommand {
                 ("from", .integer(result.from)), ("bytes", JSON(result.bytes)),
                 ("quarantined", .array(result.quarantined.map { .text($0) })),
             ],
-            text: "\(dryRun ? "would give up" : "gave up") events from \(result.from) on, \(result.bytes) bytes"
-                + (result.quarantined.isEmpty ? "" : ", in quarantine as \(result.quarantined.joined(separator: ", "))"))
+            text:
+                "\(dryRun ? "would give up" : "gave up") events from \(result.from) on, \(result.bytes) bytes"
+                + (result.quarantined.isEmpty
+                    ? "" : ", in quarantine as \(result.quarantined.joined(separator: ", "))"))
     }
 }
 
@@ -190,6 +212,7 @@ struct SealCommand: ParsableCommand {
             ],
             text: sealed.segments == 0
                 ? "nothing to seal"
-                : "sealed \(Output.count(sealed.segments, "segment")): \(sealed.bytesBefore) bytes are now \(sealed.bytesAfter)")
+                : "sealed \(Output.count(sealed.segments, "segment")): \(sealed.bytesBefore) bytes are now \(sealed.bytesAfter)"
+        )
     }
 }

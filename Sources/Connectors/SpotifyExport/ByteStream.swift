@@ -31,7 +31,8 @@ final class FileStream: ByteStream {
     static func failure(_ path: String) -> ExportError {
         let isMissing = errno == ENOENT || errno == ENOTDIR
         return ExportError(
-            isMissing ? .missing : .unreadable, "cannot read \(path): \(String(cString: strerror(errno)))",
+            isMissing ? .missing : .unreadable,
+            "cannot read \(path): \(String(cString: strerror(errno)))",
             remedy: isMissing ? "check the path." : "check its permissions and the disk.")
     }
 }
@@ -49,7 +50,9 @@ final class ZipArchive {
 
     convenience init(path: String) throws(ExportError) {
         var code: Int32 = 0
-        guard let archive = zip_open(path, ZIP_RDONLY, &code) else { throw Self.damaged(path, code) }
+        guard let archive = zip_open(path, ZIP_RDONLY, &code) else {
+            throw Self.damaged(path, code)
+        }
         try self.init(archive, path)
     }
 
@@ -84,18 +87,22 @@ final class ZipArchive {
     func open(_ index: UInt64) throws(ExportError) -> any ByteStream {
         var status = zip_stat_t()
         zip_stat_init(&status)
-        guard zip_stat_index(archive, index, 0, &status) == 0, let member = zip_fopen_index(archive, index, 0)
+        guard zip_stat_index(archive, index, 0, &status) == 0,
+            let member = zip_fopen_index(archive, index, 0)
         else { throw malformed(String(cString: zip_strerror(archive))) }
         if status.size > Self.maxMember { throw bound("a member of more than 2 GB") }
         let limit = min(Self.maxMember, max(Int(status.comp_size), 4096) * Self.maxRatio)
-        if status.size > limit { throw bound("a member that grows more than \(Self.maxRatio)-fold") }
+        if status.size > limit {
+            throw bound("a member that grows more than \(Self.maxRatio)-fold")
+        }
         return Member(member, self, limit: limit)
     }
 
     /// A member that is an archive itself, through a temporary file that has no name.
     func nested(_ index: UInt64, label: String) throws(ExportError) -> ZipArchive {
         let stream = try open(index)
-        var template = Array("\(String(cString: getenv("TMPDIR") ?? strdup("/tmp")))/narada-XXXXXX".utf8CString)
+        var template = Array(
+            "\(String(cString: getenv("TMPDIR") ?? strdup("/tmp")))/narada-XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
         guard descriptor >= 0 else { throw FileStream.failure("a temporary file") }
         unlink(template)
@@ -104,7 +111,9 @@ final class ZipArchive {
         while true {
             let got = try stream.read(into: buffer)
             if got == 0 { break }
-            if write(descriptor, buffer.baseAddress, got) != got { throw FileStream.failure("a temporary file") }
+            if write(descriptor, buffer.baseAddress, got) != got {
+                throw FileStream.failure("a temporary file")
+            }
         }
         lseek(descriptor, 0, SEEK_SET)
         return try ZipArchive(descriptor: descriptor, label: label)
@@ -145,7 +154,8 @@ final class ZipArchive {
         zip_error_init_with_code(&error, code)
         defer { zip_error_fini(&error) }
         return ExportError(
-            .malformed, "\(path) is not a whole ZIP archive: \(String(cString: zip_error_strerror(&error)))",
+            .malformed,
+            "\(path) is not a whole ZIP archive: \(String(cString: zip_error_strerror(&error)))",
             remedy: "download it again; nothing was imported.")
     }
 }

@@ -23,10 +23,13 @@ public struct ExportFiles {
 
     private static let privateNames: Set<String> = [
         "userdata", "identity", "identifiers", "follow", "inferences", "marquee", "payments",
-        "searchqueries", "useraddress", "userprofile", "usercredentials", "messagedata", "duonewfamily",
+        "searchqueries", "useraddress", "userprofile", "usercredentials", "messagedata",
+        "duonewfamily",
         "familyplan", "devices", "appinstalls", "addtoplaylist",
     ]
-    private static let historyNames = ["streaming_history_audio", "streaming_history_video", "endsong", "endvideo"]
+    private static let historyNames = [
+        "streaming_history_audio", "streaming_history_video", "endsong", "endvideo",
+    ]
 
     /// Looks through paths.
     ///
@@ -38,11 +41,14 @@ public struct ExportFiles {
         if let account = accountFiles.first {
             throw ExportError(
                 .missing, "\(account) is the short history of the account data package",
-                remedy: "request the \"Extended streaming history\" on spotify.com/account/privacy.")
+                remedy: "request the \"Extended streaming history\" on spotify.com/account/privacy."
+            )
         }
         throw ExportError(
             .missing, "there is no streaming history in \(paths.joined(separator: ", "))",
-            remedy: "name the ZIP from Spotify, its folder, or its Streaming_History_Audio_*.json files.")
+            remedy:
+                "name the ZIP from Spotify, its folder, or its Streaming_History_Audio_*.json files."
+        )
     }
 
     private mutating func look(_ path: String, isNamed: Bool, depth: Int) throws(ExportError) {
@@ -51,12 +57,16 @@ public struct ExportFiles {
             throw ExportError(.missing, "there is no \(path)", remedy: "check the path.")
         }
         if isDirectory.boolValue {
-            guard depth < 16, let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
-                throw ExportError(.unreadable, "cannot list \(path)", remedy: "check its permissions.")
+            guard depth < 16, let names = try? FileManager.default.contentsOfDirectory(atPath: path)
+            else {
+                throw ExportError(
+                    .unreadable, "cannot list \(path)", remedy: "check its permissions.")
             }
             for name in names.sorted() where !Self.isHidden(name) {
                 // Links inside a folder could lead anywhere.
-                let isLink = (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(path)/\(name)")) != nil
+                let isLink =
+                    (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(path)/\(name)"))
+                    != nil
                 if !isLink { try look("\(path)/\(name)", isNamed: false, depth: depth + 1) }
             }
             return
@@ -64,7 +74,9 @@ public struct ExportFiles {
         let name = Self.ownName(path)
         guard isNamed || Self.mayOpen(name) || name.lowercased().hasSuffix(".zip") else { return }
         let start = try Self.beginning(FileStream(path))
-        if start.starts(with: [0x50, 0x4B, 0x03, 0x04]) || start.starts(with: [0x50, 0x4B, 0x05, 0x06]) {
+        if start.starts(with: [0x50, 0x4B, 0x03, 0x04])
+            || start.starts(with: [0x50, 0x4B, 0x05, 0x06])
+        {
             return try look(into: ZipArchive(path: path), depth: 0)
         }
         if name.lowercased().hasSuffix(".zip") { _ = try ZipArchive(path: path) }
@@ -72,7 +84,8 @@ public struct ExportFiles {
     }
 
     private mutating func look(into archive: ZipArchive, depth: Int) throws(ExportError) {
-        for (path, index) in archive.members where !path.split(separator: "/").contains(where: { Self.isHidden(String($0)) }) {
+        for (path, index) in archive.members
+        where !path.split(separator: "/").contains(where: { Self.isHidden(String($0)) }) {
             let name = Self.ownName(path)
             if name.lowercased().hasSuffix(".zip") {
                 guard depth == 0 else {
@@ -83,7 +96,9 @@ public struct ExportFiles {
                 try look(into: archive.nested(index, label: name), depth: depth + 1)
             } else if !path.hasSuffix("/"), Self.mayOpen(name) {
                 let start = try Self.beginning(archive.open(index))
-                try take(name, start, isNamed: false) { () throws(ExportError) in try archive.open(index) }
+                try take(name, start, isNamed: false) { () throws(ExportError) in
+                    try archive.open(index)
+                }
             }
         }
     }
@@ -100,17 +115,24 @@ public struct ExportFiles {
         case .other where isNamed:
             throw ExportError(
                 .malformed, "\(name) holds no streaming history",
-                remedy: "name the ZIP from Spotify, its folder, or its Streaming_History_Audio_*.json files.")
+                remedy:
+                    "name the ZIP from Spotify, its folder, or its Streaming_History_Audio_*.json files."
+            )
         case .other: break
         }
     }
 
     private static func kind(_ name: String, _ start: [UInt8]) -> Kind {
         let lower = name.lowercased()
-        if historyNames.contains(where: lower.hasPrefix), lower.hasSuffix(".json") { return .history }
+        if historyNames.contains(where: lower.hasPrefix), lower.hasSuffix(".json") {
+            return .history
+        }
         let text = String(decoding: start, as: UTF8.self)
-        let isList = text.unicodeScalars.first { !" \n\r\t\u{FEFF}".unicodeScalars.contains($0) } == "["
-        if isList, ["\"ms_played\"", "\"spotify_track_uri\""].contains(where: text.contains) { return .history }
+        let isList =
+            text.unicodeScalars.first { !" \n\r\t\u{FEFF}".unicodeScalars.contains($0) } == "["
+        if isList, ["\"ms_played\"", "\"spotify_track_uri\""].contains(where: text.contains) {
+            return .history
+        }
         return isList && text.contains("\"msPlayed\"") ? .account : .other
     }
 
@@ -138,11 +160,14 @@ public struct ExportFiles {
         return !privateNames.contains(stem)
     }
 
-    private static func isHidden(_ name: String) -> Bool { name.hasPrefix(".") || name == "__MACOSX" }
+    private static func isHidden(_ name: String) -> Bool {
+        name.hasPrefix(".") || name == "__MACOSX"
+    }
 
     /// The last part of a path, of either kind of slash, without control characters.
     private static func ownName(_ path: String) -> String {
-        let last = path.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last.map(String.init) ?? path
+        let last =
+            path.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last.map(String.init) ?? path
         let clean = last.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }
         return String(String.UnicodeScalarView(clean).prefix(200).map(Character.init))
     }

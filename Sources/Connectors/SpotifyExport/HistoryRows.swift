@@ -32,7 +32,9 @@ public final class HistoryRows {
         if !isOpen {
             isOpen = true
             if try peek() == 0xEF { try skipMark() }
-            guard try take() == UInt8(ascii: "[") else { throw malformed("it does not begin with a list") }
+            guard try take() == UInt8(ascii: "[") else {
+                throw malformed("it does not begin with a list")
+            }
             if try peek() == UInt8(ascii: "]") { return try close() }
         } else {
             switch try take() {
@@ -100,7 +102,8 @@ public final class HistoryRows {
     }
 
     private func piece(to at: Int) -> Bytes {
-        let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<at]).assumingMemoryBound(to: UInt8.self)
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<at]).assumingMemoryBound(
+            to: UInt8.self)
         start = at
         return bytes
     }
@@ -151,7 +154,8 @@ public final class HistoryRows {
 
     private static let texts: [StaticString] = [
         "ts", "master_metadata_track_name", "master_metadata_album_artist_name",
-        "master_metadata_album_album_name", "spotify_track_uri", "spotify_episode_uri", "audiobook_uri",
+        "master_metadata_album_album_name", "spotify_track_uri", "spotify_episode_uri",
+        "audiobook_uri",
         "audiobook_chapter_uri", "reason_end",
     ]
     private static let numbers: [StaticString] = ["ms_played", "offline_timestamp"]
@@ -176,7 +180,8 @@ public final class HistoryRows {
         }
         guard let wrong else { return }
         throw malformed(
-            "row \(count), field '\(String(decoding: wrong.key.prefix(80), as: UTF8.self))' must be \(wrong.wanted)")
+            "row \(count), field '\(String(decoding: wrong.key.prefix(80), as: UTF8.self))' must be \(wrong.wanted)"
+        )
     }
 
     private func malformed(_ reason: String) -> ExportError {
@@ -231,6 +236,7 @@ public struct RowIdentity: Hashable, Sendable {
 public func isPrivate(_ key: Bytes) -> Bool {
     let prefixes: [StaticString] = ["ip_addr", "username", "user_agent"]
     return prefixes.contains { prefix in
-        key.count >= prefix.utf8CodeUnitCount && key.part(0..<prefix.utf8CodeUnitCount).equals(prefix)
+        key.count >= prefix.utf8CodeUnitCount
+            && key.part(0..<prefix.utf8CodeUnitCount).equals(prefix)
     }
 }
