@@ -61,7 +61,7 @@ final class ListensFold {
             database,
             """
             SELECT track_id, ended_at, id FROM listens INDEXED BY listens_track
-            WHERE track_id IS NOT NULL AND ended_at IS NOT NULL ORDER BY track_id, ended_at, id
+            WHERE track_id IS NOT NULL AND ended_at IS NOT NULL ORDER BY track_id, ended_at
             """
         ).each { row in
             let this = (track: row.integer(0), end: row.integer(1), id: row.integer(2))
