@@ -170,7 +170,19 @@ public final class LedgerWriter {
     /// commit another writer begins it anew under the same name.
     private func renew(_ walk: CommitWalk) throws(LedgerError) {
         walk.reader?.refresh()
-        guard let segment = walk.segment, walk.offset == Format.firstCommit else { return }
+        guard let segment = walk.segment else { return }
+        // Sealing makes a finished segment smaller and keeps its events; a repair takes some away.
+        let now =
+            try ledger.segments().contains(segment)
+            ? SegmentReader(segment.path, disk: ledger.disk) : nil
+        let size = try now?.file.size() ?? 0
+        let isSealed = try now?.segmentHeader()?.sealed == true
+        guard isSealed || (now != nil && size >= walk.offset) else {
+            throw LedgerError(
+                .conflict, "the log was cut by another program while this one was writing",
+                remedy: "run it again on the log as it is now.")
+        }
+        guard walk.offset == Format.firstCommit else { return }
         try walk.restart(at: segment)
         file = nil
     }

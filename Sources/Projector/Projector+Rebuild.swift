@@ -109,7 +109,7 @@ extension Projector {
                 let queue = try Self.open(path, creating: true)
                 try queue.inDatabase { db in
                     for pragma in [
-                        "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE",
+                        "page_size = 16384", "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE",
                         "cache_size = -32768",
                     ] {
                         try db.execute(sql: "PRAGMA " + pragma)
