@@ -101,8 +101,8 @@ final class ZipArchive {
     /// A member that is an archive itself, through a temporary file that has no name.
     func nested(_ index: UInt64, label: String) throws(ExportError) -> ZipArchive {
         let stream = try open(index)
-        var template = Array(
-            "\(String(cString: getenv("TMPDIR") ?? strdup("/tmp")))/narada-XXXXXX".utf8CString)
+        let place = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array((place + "/narada-XXXXXX").utf8CString)
         let descriptor = mkstemp(&template)
         guard descriptor >= 0 else { throw FileStream.failure("a temporary file") }
         unlink(template)
