@@ -119,6 +119,17 @@ struct SwapTests {
         #expect(try dump(path + "/narada.db") == new)
     }
 
+    @Test("A journal whose database a person deleted is not played into the rebuilt one")
+    func orphanedJournal() throws {
+        let (path, ledger, _, new) = try homeBehind()
+        try leaveHotJournal(path)
+        try FileManager.default.removeItem(atPath: path + "/narada.db")
+
+        _ = try Projector(Home(path), ledger: ledger).catchUp()
+
+        #expect(try dump(path + "/narada.db") == new)
+    }
+
     @Test("Negative control: a rename without taking the journal away shows something else")
     func renameAlone() throws {
         let (path, ledger, _, new) = try homeBehind()
