@@ -81,6 +81,8 @@ private func globalsLast(_ root: any ParsableCommand.Type, _ arguments: [String]
             break
         }
     }
+    // A group by itself prints its help, which takes no other options.
+    if rest.isEmpty, !command.configuration.subcommands.isEmpty { return names }
     let split = rest.firstIndex(of: "--") ?? rest.endIndex
     return names + rest[..<split] + globals + rest[split...]
 }
