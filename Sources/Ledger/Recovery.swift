@@ -68,6 +68,8 @@ enum Recovery {
     // JSON text has no NUL and a zero match offset is invalid LZ4: no valid frame has such a run.
     private static func hasHole(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
         if bytes.count >= 12, bytes.suffix(12).allSatisfy({ $0 == 0 }) { return true }
+        // A commit begins with its magic: where its part of the first sector is zero, that was lost.
+        if bytes.prefix(512 - offset % 512).allSatisfy({ $0 == 0 }) { return true }
         var run = 0
         for (index, byte) in bytes.enumerated() {
             run = byte == 0 ? run + 1 : 0

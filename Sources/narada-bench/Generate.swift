@@ -18,7 +18,7 @@ struct Generate: ParsableCommand {
         var written = 0
         // A writer a month, so that recorded times and runs differ as in a real life.
         for month in 0..<24 {
-            let at = ISOTime.parse("2024-01-15T10:00:00Z")! + Int64(month) * 30 * 86_400_000
+            let at = 1_705_312_800_000 + Int64(month) * 30 * 86_400_000
             let run = ULID(at: at, using: &mix.random).description
             let writer = try LedgerWriter(
                 ledger, run: run, clock: Clock(fixedAt: at), holder: "bench")
@@ -51,17 +51,16 @@ private struct Mix {
             "Silver", "Night", "Über", "River", "Glass", "Été", "Stone", "Ember", "夜", "Signal",
             "Low", "Field",
         ]
-        func word() -> String { words.randomElement(using: &random)! }
+        func word() -> String { words[Int(random.next() % 12)] }
         tracks = (0..<trackCount).map { index in
             (
-                String((0..<22).map { _ in letters.randomElement(using: &random)! }),
+                String((0..<22).map { _ in letters[Int(random.next() % 62)] }),
                 "\(word()) \(word()) \(index)", "\(word()) \(index % (trackCount / 8 + 1))",
                 "\(word()) \(word())"
             )
         }
         playlists = (0..<playlistCount).map { index in
-            StreamName(
-                "narada:playlist:\(ULID(at: 1_700_000_000_000 + Int64(index), using: &random))")!
+            stream("narada:playlist:\(ULID(at: 1_700_000_000_000 + Int64(index), using: &random))")
         }
         sizes = [Int](repeating: 0, count: playlistCount)
         self.random = random
@@ -121,7 +120,7 @@ private struct Mix {
             "uri": .text("spotify:track:" + track.id),
         ]
         return NewEvent(
-            .spotifyTrackObserved, on: StreamName("spotify:track:" + track.id)!,
+            .spotifyTrackObserved, on: stream("spotify:track:" + track.id),
             [
                 "digest": .text(String(SHA256.digest(payload.bytes).description.prefix(32))),
                 "payload": payload,
@@ -168,7 +167,7 @@ private struct Mix {
     }
 
     private mutating func fetched(after seq: Seq) -> [NewEvent] {
-        let stream = StreamName("spotify:playlist:\(random.next() % 200)")!
+        let stream = stream("spotify:playlist:\(random.next() % 200)")
         let rows = (0..<20).map { _ -> JSON in
             [
                 "added_at": "2024-01-01T00:00:00Z",
@@ -187,6 +186,11 @@ private struct Mix {
                 ["count": 20, "pages": [.integer(seq + 1)], "snapshot_id": "A"]),
         ]
     }
+}
+
+private func stream(_ text: String) -> StreamName {
+    guard let name = StreamName(text) else { preconditionFailure("\(text) names no stream") }
+    return name
 }
 
 /// SplitMix64.
