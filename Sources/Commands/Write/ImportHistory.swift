@@ -174,6 +174,8 @@ private final class HistoryImport {
     /// Counts what the new rows mean and notes the end of the import.
     func finish() throws -> ImportSummary {
         guard !session.appended.isEmpty else { return summary }
+        // HEAD tells the projector how much there is, and so that a rebuild is the faster way.
+        try? session.writer().close()
         do { try session.catchUp() } catch let error as ProjectorError where error.code == .busy {
             throw NaradaError(
                 .tryAgain, error.code.rawValue, "all rows are in the ledger, but \(error.message)",
