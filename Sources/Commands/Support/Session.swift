@@ -27,11 +27,14 @@ final class Session {
         try self.init(globals, lockTimeout: 10, task: "", creating: false)
     }
 
-    /// Opens a home for a command that appends; makes it if there is none.
+    /// Opens a home for a command that appends.
     ///
-    /// - Parameter task: What others read who wait for this command; nothing private.
-    convenience init(writing options: WriteOptions, task: String) throws {
-        try self.init(options.globals, lockTimeout: options.lockTimeout, task: task, creating: true)
+    /// - Parameters:
+    ///   - task: What others read who wait for this command; nothing private.
+    ///   - creating: Whether a home is made if there is none; not for a command that needs something there.
+    convenience init(writing options: WriteOptions, task: String, creating: Bool = true) throws {
+        try self.init(
+            options.globals, lockTimeout: options.lockTimeout, task: task, creating: creating)
     }
 
     private init(_ globals: GlobalOptions, lockTimeout: Double, task: String, creating: Bool) throws

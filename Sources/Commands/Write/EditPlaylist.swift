@@ -207,7 +207,7 @@ struct PlaylistCommand: ParsableCommand {
         @Flag(help: "Say what would change and append nothing.") var dryRun = false
 
         func run() throws {
-            let session = try Session(writing: options, task: "playlist restore")
+            let session = try Session(writing: options, task: "playlist restore", creating: false)
             var name = ""
             var uri = ""
             var then: [PlaylistRow] = []
@@ -267,7 +267,7 @@ private func edit(
     _ kind: EventKind = .playlistEdited,
     dryRun: Bool = false, _ data: (Database, FoundPlaylist) throws -> JSON?
 ) throws {
-    let session = try Session(writing: options, task: "playlist \(verb)")
+    let session = try Session(writing: options, task: "playlist \(verb)", creating: false)
     var found: FoundPlaylist?
     var wouldChange = false
     try session.decide { db in

@@ -27,9 +27,10 @@ struct ImportHistory: ParsableCommand {
     @Argument(help: "ZIP archives, folders or JSON files.") var paths: [String]
 
     func run() throws {
+        let files = try ExportFiles(paths)
         let session = try Session(writing: options, task: "import spotify-history")
         try session.checkReadable()
-        let import_ = try HistoryImport(session, ExportFiles(paths))
+        let import_ = HistoryImport(session, files)
         try import_.validate()
         try import_.append()
         let summary = try import_.finish()

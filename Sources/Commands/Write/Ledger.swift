@@ -181,7 +181,7 @@ struct RepairCommand: ParsableCommand {
     @Flag(help: "Say what would be given up and do nothing.") var dryRun = false
 
     func run() throws {
-        let session = try Session(writing: options, task: "repair")
+        let session = try Session(writing: options, task: "repair", creating: false)
         if !dryRun { try session.projector.forget(after: discardFrom - 1) }
         let result = try session.writer().discard(from: discardFrom, dryRun: dryRun)
         if !dryRun { try session.catchUp() }
@@ -203,7 +203,7 @@ struct SealCommand: ParsableCommand {
     @OptionGroup var options: WriteOptions
 
     func run() throws {
-        let session = try Session(writing: options, task: "seal")
+        let session = try Session(writing: options, task: "seal", creating: false)
         let sealed = try session.writer().seal(all: true)
         try session.answer(
             [
