@@ -226,6 +226,31 @@ struct TwoWritersTests {
         #expect(expected.count > 50)
     }
 
+    @Test("A row is removed by what it is, whatever others took away in front of it meanwhile")
+    func removalsThatMeet() throws {
+        let all = (0..<48).map(uri)
+        #expect(try cmd.run(["playlist", "create", "Shared"] + all, environment: home).status == 0)
+
+        var expected = all
+        for round in 0..<8 {
+            let wanted = (0..<4).map { uri(round * 4 + $0) }
+            let running = try wanted.map {
+                try cmd.start(["playlist", "remove", "Shared", $0], environment: home)
+            }
+            for (program, gone) in zip(running, wanted) {
+                let result = program.finish()
+                #expect(result.status == 0 || result.status == 75, "\(result.error)")
+                if result.status == 0 { expected.removeAll { $0 == gone } }
+            }
+        }
+
+        let shown = try json(
+            Program("narada").run(["playlist", "Shared", "--json"], environment: home))
+        let uris = (shown["items"] as? [[String: Any]] ?? []).compactMap { $0["uri"] as? String }
+        #expect(uris == expected)
+        #expect(expected.count < 24)
+    }
+
     @Test("Two imports of one export at once record every row once")
     func twoImports() throws {
         let life = try SampleLife(rows: 3000)
@@ -239,6 +264,10 @@ struct TwoWritersTests {
         let new = results.map { $0["listens"] as? Int ?? 0 }.reduce(0, +)
         #expect(new == truth["listens"] as? Int)
         for result in results { #expect(result["rows"] as? Int == truth["rows"] as? Int) }
+        let stat = try json(Program("narada").run(["log", "stat", "--json"], environment: home))
+        let recorded = (stat["types"] as? [String: Int])?["export.spotify_history.row"] ?? 0
+        let rows = truth["rows"] as? Int ?? 0
+        #expect(recorded == rows - (truth["already"] as? Int ?? 0))
     }
 
     @Test("A second writer says who has the lock, and gives up when it may not wait")
