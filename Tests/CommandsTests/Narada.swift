@@ -8,14 +8,35 @@ final class TestHome {
     var path: String { folder.file("home") }
     /// What the clock of the next program shows.
     var now = "2026-11-22T10:00:00Z"
+    private var programs = Program.folder
+    private var launcher: [String] = []
 
     init() throws { folder = try TemporaryFolder() }
 
     func run(_ program: String, _ arguments: [String], input: String? = nil) throws
         -> Program.Result
     {
-        try Program(program).run(
+        try Program(program, in: programs, through: launcher).run(
             arguments, environment: ["NARADA_HOME": path, "NARADA_NOW": now], input: input)
+    }
+
+    /// Goes on as somebody whom the modes of files bind: root gives the home to `nobody` and runs copies
+    /// of the programs as that user, for the build may lie where nobody else may look.
+    func dropRights() throws {
+        guard geteuid() == 0 else { return }
+        let files = FileManager.default
+        let nobody = 65_534
+        launcher = [
+            "/usr/bin/setpriv", "--reuid=\(nobody)", "--regid=\(nobody)", "--clear-groups",
+        ]
+        for name in ["narada", "narada-cmd"] {
+            try files.copyItem(atPath: programs + "/" + name, toPath: folder.file(name))
+        }
+        programs = folder.path
+        for name in [""] + (try files.subpathsOfDirectory(atPath: path)).map({ "/" + $0 }) {
+            try files.setAttributes(
+                [.ownerAccountID: nobody, .groupOwnerAccountID: nobody], ofItemAtPath: path + name)
+        }
     }
 
     /// Runs the write side, which must succeed; gives what it printed with `--json`.

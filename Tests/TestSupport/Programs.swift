@@ -11,7 +11,20 @@ public struct Program: Sendable {
 
     public let name: String
 
-    public init(_ name: String) { self.name = name }
+    private let folder: String
+    private let launcher: [String]
+
+    /// Names a program.
+    ///
+    /// - Parameters:
+    ///   - folder: Where it lies, if not beside the test bundle.
+    ///   - launcher: A command that starts it, such as one that takes rights away.
+    public init(_ name: String, in folder: String = Program.folder, through launcher: [String] = [])
+    {
+        self.name = name
+        self.folder = folder
+        self.launcher = launcher
+    }
 
     /// Where the programs are: beside the test bundle.
     public static var folder: String {
@@ -23,8 +36,9 @@ public struct Program: Sendable {
         _ arguments: [String], environment: [String: String] = [:], input: String? = nil
     ) throws -> (process: Process, finish: () -> Result) {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: Self.folder + "/" + name)
-        process.arguments = arguments
+        let command = launcher + [folder + "/" + name] + arguments
+        process.executableURL = URL(fileURLWithPath: command[0])
+        process.arguments = Array(command.dropFirst())
         var variables = ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"]
         variables.merge(environment) { $1 }
         process.environment = variables
