@@ -6,6 +6,7 @@ internal import JSONText
 /// The same walk goes on when the log has grown, so a writer keeps one to take in what others appended.
 final class CommitWalk {
     let ledger: Ledger
+    private let decoder = FrameDecoder()
     private(set) var segment: SegmentFile?
     private(set) var reader: SegmentReader?
     /// Behind the last commit that was passed.
@@ -121,7 +122,7 @@ final class CommitWalk {
     ///   - chained: Whether the chain is recomputed over the lines.
     ///   - line: Gets each line's range in `output` and, if chained, the chain behind it.
     func decode(
-        _ header: Header, _ frame: UnsafeRawBufferPointer, with decoder: FrameDecoder,
+        _ header: Header, _ frame: UnsafeRawBufferPointer,
         into output: UnsafeMutableRawBufferPointer, chained: Bool,
         line: (Range<Int>, Seq, Chain) throws(LedgerError) -> Void
     ) throws(LedgerError) {
@@ -142,6 +143,19 @@ final class CommitWalk {
         }
         guard start == header.rawSize, seq == header.lastSeq + 1, !chained || chain == header.chain
         else { throw damage("the lines of a commit do not lead to its chain") }
+    }
+
+    /// Checks the lines of the commit just passed and visits them, each with the chain behind it.
+    func visitLines(
+        _ header: Header, _ frame: UnsafeRawBufferPointer,
+        _ visit: (UnsafeRawBufferPointer, Chain) -> Void = { _, _ in }
+    ) throws(LedgerError) {
+        let place = UnsafeMutableRawBufferPointer.allocate(byteCount: header.rawSize, alignment: 16)
+        defer { place.deallocate() }
+        let lines = UnsafeRawBufferPointer(place)
+        try decode(header, frame, into: place, chained: true) {
+            (range, _, chain) throws(LedgerError) in visit(.init(rebasing: lines[range]), chain)
+        }
     }
 
     /// The error for a fault at the place of the walk.

@@ -52,7 +52,6 @@ public final class LedgerCursor {
     private let last: Seq?
     private let chained: Bool
     private let witnesses: [Witness]
-    private let decoder = FrameDecoder()
     private let batchSize = 512 << 10
     private var finished = false
 
@@ -147,7 +146,7 @@ public final class LedgerCursor {
         var passed = Checkpoint?.none
         // Where only a part of the commit is wanted, the chain inside it is told by nothing but the lines.
         let isSplit = header.firstSeq <= after || last.map { $0 < header.lastSeq } == true
-        try walk.decode(header, frame, with: decoder, into: room, chained: chained || isSplit) {
+        try walk.decode(header, frame, into: room, chained: chained || isSplit) {
             (range, seq, chain) throws(LedgerError) in
             if seq == after, let start, start.chain != chain {
                 throw LedgerError(

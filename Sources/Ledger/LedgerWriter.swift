@@ -8,22 +8,24 @@ public final class LedgerWriter {
     /// What groups the events of one command.
     public let run: String
     /// What recovery did that a person should know of.
-    public private(set) var notices: [String] = []
+    public internal(set) var notices: [String] = []
     /// Whether a segment was finished, so that sealing is worth while.
     public private(set) var hasRotated = false
 
     private let clock: Clock
     private let lockTimeoutMS: Int
     private let holder: String
-    private let witnesses: [Witness]
+    let witnesses: [Witness]
     private let lock: any DiskFile
-    private var walk: CommitWalk?
-    private var file: (any DiskFile)?
-    private var fileFirstSeq: Seq = 0
-    private var headSeq: Seq = 0
+    var walk: CommitWalk?
+    var file: (any DiskFile)?
+    var fileFirstSeq: Seq = 0
+    var headSeq: Seq = 0
     private var commitsSinceHead = 0
     private var clockChecked = false
     private var failed = false
+    /// What recovery has to tell, appended before anything else.
+    var pending: NewEvent?
 
     /// Prepares to append; the log itself is opened and checked under the lock of the first append.
     ///
@@ -113,160 +115,6 @@ public final class LedgerWriter {
             remedy: "run it again when that one has finished, or wait longer with --lock-timeout.")
     }
 
-    // MARK: Opening
-
-    /// Opens the log the first time, later takes in what others appended; recovers a torn tail.
-    func open() throws(LedgerError) -> CommitWalk {
-        if let walk, try isUnchanged(walk) { return walk }
-        let known = try (ledger.head()).map { [$0] } ?? []
-        headSeq = known.first?.checkpoint.seq ?? 0
-        let everyone = known + witnesses
-        let suspect = try ledger.hasFailedSync()
-        // Before anything is read ahead: what counts is what the disk has.
-        if suspect { try dropCache() }
-        let walk: CommitWalk
-        if let old = self.walk {
-            walk = old
-            try renew(walk)
-        } else {
-            walk = try CommitWalk(ledger)
-            try clearTemporaries()
-        }
-        let first = self.walk == nil
-        var step = try pass(walk, witnesses: first ? everyone : known)
-        if case .broken = step {
-            try recover(walk, witnesses: everyone, suspect: suspect)
-            step = .end
-        }
-        try walk.confront(first ? everyone : known, atEnd: true)
-        if walk.segment == nil || walk.isSealed || suspect { try rotate(walk) }
-        if suspect { try ledger.disk.remove(ledger.suspectPath) }
-        try takeFile(walk)
-        self.walk = walk
-        if let event = pending {
-            pending = nil
-            _ = try commit([event], walk)
-        }
-        return walk
-    }
-    private var pending: NewEvent?
-
-    /// Whether nobody wrote since this writer's last look: the same active segment, as long as it was.
-    private func isUnchanged(_ walk: CommitWalk) throws(LedgerError) -> Bool {
-        guard let file, walk.offset > Format.firstCommit, try file.size() == walk.offset else {
-            return false
-        }
-        let names = try ledger.disk.list(ledger.directory)
-        return names.last { $0.hasSuffix(".lz4") } == walk.segment.map { lastComponent($0.path) }
-            && !names.contains("SUSPECT")
-    }
-
-    private func dropCache() throws(LedgerError) {
-        guard let active = try ledger.segments().last else { return }
-        try ledger.disk.open(active.path, writing: false, creating: false)?.dropCache()
-    }
-
-    /// Forgets what was read ahead, and opens an empty segment again: after a failed sync on its first
-    /// commit another writer begins it anew under the same name.
-    private func renew(_ walk: CommitWalk) throws(LedgerError) {
-        walk.reader?.refresh()
-        guard let segment = walk.segment else { return }
-        // Sealing makes a finished segment smaller and keeps its events; a repair takes some away.
-        let now =
-            try ledger.segments().contains(segment)
-            ? SegmentReader(segment.path, disk: ledger.disk) : nil
-        let size = try now?.file.size() ?? 0
-        let isSealed = try now?.segmentHeader()?.sealed == true
-        guard isSealed || (now != nil && size >= walk.offset) else {
-            throw LedgerError(
-                .conflict, "the log was cut by another program while this one was writing",
-                remedy: "run it again on the log as it is now.")
-        }
-        guard walk.offset == Format.firstCommit else { return }
-        try walk.restart(at: segment)
-        file = nil
-    }
-
-    /// Walks to the end; headers only in finished segments, everything in the active one.
-    private func pass(_ walk: CommitWalk, witnesses: [Witness]) throws(LedgerError)
-        -> SegmentReader.Step
-    {
-        let active = try ledger.segments().last
-        let decoder = FrameDecoder()
-        var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
-        defer { buffer.deallocate() }
-        while true {
-            let step = try walk.next(framed: walk.segment == active)
-            guard case .commit(let header, let frame) = step else { return step }
-            try walk.confront(witnesses, atEnd: false)
-            guard frame.count > 0 else {
-                // The step led into the active segment, whose commits are all read whole.
-                if walk.segment == active { walk.back() }
-                continue
-            }
-            if buffer.count < header.rawSize {
-                buffer.deallocate()
-                buffer = .allocate(byteCount: header.rawSize, alignment: 16)
-            }
-            try walk.decode(header, frame, with: decoder, into: buffer, chained: true) {
-                (_, _, _) throws(LedgerError) in
-            }
-        }
-    }
-
-    /// A leftover of a rotation, of sealing or of HEAD is of no use to anybody.
-    private func clearTemporaries() throws(LedgerError) {
-        for name in try ledger.disk.list(ledger.directory) where name.hasSuffix(".tmp") {
-            try ledger.disk.remove(ledger.directory + "/" + name)
-        }
-    }
-
-    /// Moves a torn tail to quarantine and notes it, or refuses.
-    private func recover(_ walk: CommitWalk, witnesses: [Witness], suspect: Bool)
-        throws(LedgerError)
-    {
-        guard let reader = walk.reader, let segment = walk.segment else { return }
-        let tail = try reader.tail(from: walk.offset)
-        let verdict = Recovery.judge(
-            tail, at: walk.offset, expecting: walk.position.seq + 1, witnesses: witnesses)
-        switch verdict {
-        // What a failed sync left behind was never acknowledged, whatever it looks like.
-        case .refuse("R6", _, _) where suspect: break
-        case .refuse(let rule, let reason, let last):
-            throw walk.refusal(rule, reason, through: last)
-        case .torn: break
-        }
-        let digest = SHA256.digest(tail).description
-        let directory = ledger.directory + "/quarantine"
-        let name = "\(lastComponent(segment.path))-\(walk.offset)-\(digest.prefix(16))"
-        try ledger.disk.makeDirectory(directory)
-        try ledger.disk.replace(directory + "/" + name, with: tail)
-        try ledger.disk.syncDirectory(ledger.directory)
-        guard let file = try ledger.disk.open(segment.path, writing: true, creating: false) else {
-            return
-        }
-        try file.truncate(to: walk.offset)
-        try sync(file, segment.path)
-        reader.refresh()
-        notices.append(
-            "the log ended in \(tail.count) bytes of a commit that was never finished; "
-                + "they are in quarantine/\(name)")
-        let data =
-            "{\"segment\":\"\(lastComponent(segment.path))\",\"offset\":\(walk.offset),"
-            + "\"length\":\(tail.count),\"sha256\":\"\(digest)\"}"
-        pending = NewEvent(
-            type: "ledger.tail_discarded", stream: StreamName(fixed: "ledger"),
-            data: Array(data.utf8))
-    }
-
-    private func takeFile(_ walk: CommitWalk) throws(LedgerError) {
-        guard let segment = walk.segment, segment.firstSeq != fileFirstSeq || file == nil else {
-            return
-        }
-        file = try ledger.disk.open(segment.path, writing: true, creating: false)
-        fileFirstSeq = segment.firstSeq
-    }
-
     // MARK: Appending
 
     private func checkStreams(_ expecting: [StreamName: Seq]) throws(LedgerError) {
@@ -299,7 +147,7 @@ public final class LedgerWriter {
             ], walk)
     }
 
-    private func commit(_ events: [NewEvent], _ walk: CommitWalk) throws(LedgerError)
+    func commit(_ events: [NewEvent], _ walk: CommitWalk) throws(LedgerError)
         -> ClosedRange<Seq>
     {
         precondition(!events.isEmpty, "a commit has at least one event")
@@ -371,7 +219,7 @@ public final class LedgerWriter {
     }
 
     /// Makes a segment durable; where that fails, the file is under suspicion.
-    private func sync(_ file: any DiskFile, _ path: String) throws(LedgerError) {
+    func sync(_ file: any DiskFile, _ path: String) throws(LedgerError) {
         do {
             try file.sync()
         } catch {

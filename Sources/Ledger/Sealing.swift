@@ -65,21 +65,10 @@ extension LedgerWriter {
     ) throws(LedgerError) -> Checkpoint {
         let walk = try CommitWalk(ledger, from: segment.firstSeq)
         try walk.restart(at: SegmentFile(path: path, firstSeq: segment.firstSeq))
-        let decoder = FrameDecoder()
         let last = try ledger.segments().first { $0.firstSeq > segment.firstSeq }?.firstSeq ?? 0
-        var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
-        defer { buffer.deallocate() }
         while walk.position.seq < last - 1 {
             guard case .commit(let header, let frame) = try walk.next(framed: true) else { break }
-            if buffer.count < header.rawSize {
-                buffer.deallocate()
-                buffer = .allocate(byteCount: header.rawSize, alignment: 16)
-            }
-            let lines = UnsafeRawBufferPointer(buffer)
-            try walk.decode(header, frame, with: decoder, into: buffer, chained: true) {
-                (range, _, chain) throws(LedgerError) in
-                visit(.init(rebasing: lines[range]), chain, header.timeMS)
-            }
+            try walk.visitLines(header, frame) { visit($0, $1, header.timeMS) }
         }
         return walk.position
     }
