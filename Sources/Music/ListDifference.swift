@@ -16,12 +16,10 @@ public struct ListDifference: Sendable {
 
     /// Compares two lists; equal elements are interchangeable, nils (unavailable rows) too.
     public init<Element: Hashable>(from old: [Element], to new: [Element]) {
-        var kept = Self.longestCommonSubsequence(old, new)
-        origins = kept.map { $0 }
-        isKept = kept.map { $0 != nil }
+        origins = Self.longestCommonSubsequence(old, new)
+        isKept = origins.map { $0 != nil }
         var used = [Bool](repeating: false, count: old.count)
-        for case let index? in kept { used[index] = true }
-        kept = []
+        for case let index? in origins { used[index] = true }
         // What stands in both lists besides has moved: the first unused old row of the same name.
         var waiting: [Element: [Int]] = [:]
         for index in old.indices.reversed() where !used[index] {
