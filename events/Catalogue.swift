@@ -10,6 +10,19 @@ public enum EventKind: String, CaseIterable, Sendable {
     case spotifyPlaylistFetched = "spotify.playlist.fetched"
     case spotifyLikesPage = "spotify.likes.page"
     case spotifyLikesFetched = "spotify.likes.fetched"
+    case spotifyPlaylistObserved = "spotify.playlist.observed"
+    case spotifyPlaylistsPage = "spotify.playlists.page"
+    case spotifyPlaylistsFetched = "spotify.playlists.fetched"
+    case spotifyRecentPage = "spotify.recent.page"
+    case lastfmListensPage = "lastfm.listens.page"
+    case lastfmListensFetched = "lastfm.listens.fetched"
+    case lastfmLovesPage = "lastfm.loves.page"
+    case lastfmLovesFetched = "lastfm.loves.fetched"
+    case lastfmCountsPage = "lastfm.counts.page"
+    case lastfmCountsFetched = "lastfm.counts.fetched"
+    case lastfmTrackObserved = "lastfm.track.observed"
+    case connectorLimited = "connector.limited"
+    case matchAsserted = "match.asserted"
     case playlistCreated = "playlist.created"
     case playlistRenamed = "playlist.renamed"
     case playlistDescribed = "playlist.described"
@@ -17,6 +30,14 @@ public enum EventKind: String, CaseIterable, Sendable {
     case playlistDeleted = "playlist.deleted"
     case playlistLinked = "playlist.linked"
     case playlistUnlinked = "playlist.unlinked"
+    case playlistPulled = "playlist.pulled"
+    case pushIntended = "push.intended"
+    case pushCompleted = "push.completed"
+    case pushFailed = "push.failed"
+    case workflowStarted = "workflow.started"
+    case transformApplied = "transform.applied"
+    case workflowFinished = "workflow.finished"
+    case workflowFailed = "workflow.failed"
     case importFinished = "import.finished"
     case clockBehind = "ledger.clock_behind"
     case tailDiscarded = "ledger.tail_discarded"
@@ -46,7 +67,9 @@ public struct UnreadableEvent: Error, Hashable, Sendable, CustomStringConvertibl
 public enum Catalogue {
     /// The types in the order in which their examples can be appended to an empty home.
     public static let types: [EventType] =
-        ledgerEvents + exportEvents + playlistEvents + spotifyEvents
+        ledgerEvents + exportEvents + playlistEvents + spotifyEvents + lastfmEvents
+        + connectorEvents
+        + workflowEvents
 
     private static let byKind = Dictionary(uniqueKeysWithValues: types.map { ($0.kind, $0) })
 

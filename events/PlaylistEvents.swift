@@ -3,7 +3,8 @@ import JSONText
 private let stream = "narada:playlist:<ulid>"
 private let example = "narada:playlist:01JD9V5T8Q6Z3M1K7R2W4X0YBN"
 
-private let items = FieldKind.list(
+/// Rows of a playlist.
+let items = FieldKind.list(
     .object([
         Field("uri", .textOrNull, "what stands there; null for a row that is not available"),
         Field("title?", .text, "the track's title, where the source tells it"),
@@ -76,6 +77,39 @@ let playlistEvents = [
         .playlistUnlinked, stream: stream, "It stands for that playlist no longer.",
         [Field("uri", .text, "the service's playlist")],
         example: (example, #"{"uri":"spotify:playlist:37i9dQZF1DXcBWIGoYBM5M"}"#)),
+    EventType(
+        .playlistPulled, stream: stream,
+        "Edits made here since the last fetch are given up: the list follows the next fetch again.",
+        [], example: (example, "{}")),
+    EventType(
+        .pushIntended, stream: stream, "A push is about to change a service's playlist.",
+        [
+            Field("to", .text, "the service's playlist, or the service's name for one to be made"),
+            Field("writes", .integer(from: 0), "how many calls it takes"),
+            Field("snapshot_id?", .text, "the state that the calls are meant for"),
+            Field("name?", .text, "the name of the playlist to be made"),
+            Field("known?", .list(.text), "playlists of that name that were there before"),
+        ], example: (example, #"{"to":"spotify","writes":2,"name":"Evening","known":[]}"#)),
+    EventType(
+        .pushCompleted, stream: stream,
+        "A push came to its end: both lists agree but for rows the service cannot hold.",
+        [
+            Field("intended", .integer(from: 1), "the seq of the intention"),
+            Field("to", .text, "the service's playlist"),
+            Field("writes", .integer(from: 0), "how many calls it took"),
+            Field("cannot", .list(.integer(from: 1)), "positions that the service cannot hold"),
+        ],
+        example: (
+            example,
+            #"{"intended":1,"to":"spotify:playlist:37i9dQZF1DXcBWIGoYBM5M","writes":2,"cannot":[]}"#
+        )),
+    EventType(
+        .pushFailed, stream: stream,
+        "A push ended before it was done; the next one goes on from there.",
+        [
+            Field("intended", .integer(from: 1), "the seq of the intention"),
+            Field("reason", .text, "why, in words"),
+        ], example: (example, #"{"intended":1,"reason":"Spotify asks to wait until 18:00"}"#)),
     EventType(
         .playlistDeleted, stream: stream, "It was deleted; its past stays.", [],
         example: (example, "{}")),

@@ -1,7 +1,8 @@
 private let digest = "0f343b0931126a20f133d67c2b018a3b"
 private let playlist = "spotify:playlist:37i9dQZF1DXcBWIGoYBM5M"
 
-private func page(_ kind: EventKind, stream: String, of what: String, example: (String, String))
+/// A page of a list, as a service returned it.
+func page(_ kind: EventKind, stream: String, of what: String, example: (String, String))
     -> EventType
 {
     EventType(
@@ -14,7 +15,8 @@ private func page(_ kind: EventKind, stream: String, of what: String, example: (
         ], example: example)
 }
 
-private func fetched(_ kind: EventKind, stream: String, of what: String, example: (String, String))
+/// The end of a fetch of a list.
+func fetched(_ kind: EventKind, stream: String, of what: String, example: (String, String))
     -> EventType
 {
     EventType(
@@ -22,6 +24,10 @@ private func fetched(_ kind: EventKind, stream: String, of what: String, example
         [
             Field("count", .integer(from: 0), "rows in all pages"),
             Field("pages", .list(.integer(from: 1)), "the seqs of the pages, in order"),
+            Field(
+                "kept?", .integer(from: 0),
+                "older rows that were not read again, since the service's total says they are as they were"
+            ),
             Field("snapshot_id?", .text, "the service's name for this state"),
             Field("name?", .text, "the list's name there"),
             Field("description?", .text, "its description there"),
@@ -59,4 +65,30 @@ let spotifyEvents = [
     fetched(
         .spotifyLikesFetched, stream: "spotify:likes", of: "the liked tracks",
         example: ("spotify:likes", #"{"count":0,"pages":[]}"#)),
+    EventType(
+        .spotifyPlaylistObserved, stream: "spotify:playlist:<id>",
+        "A playlist as a list of playlists showed it, recorded when it differs from the last time.",
+        [
+            Field("digest", .text, "the first 16 bytes of the payload's SHA-256, in hexadecimal"),
+            Field("payload", .payload, "the playlist object without its rows"),
+        ],
+        example: (
+            playlist,
+            #"{"digest":"\#(digest)","payload":{"description":"","id":"37i9dQZF1DXcBWIGoYBM5M","items":{"total":1},"name":"Morning","snapshot_id":"AAAAAQ","uri":"\#(playlist)"}}"#
+        )),
+    page(
+        .spotifyPlaylistsPage, stream: "spotify:playlists", of: "the list of playlists",
+        example: (
+            "spotify:playlists",
+            #"{"offset":0,"payload":{"items":[{"$observed":"\#(digest)","uri":"\#(playlist)"}],"total":1}}"#
+        )),
+    fetched(
+        .spotifyPlaylistsFetched, stream: "spotify:playlists", of: "the list of playlists",
+        example: ("spotify:playlists", #"{"count":0,"pages":[]}"#)),
+    page(
+        .spotifyRecentPage, stream: "spotify:recent", of: "the recent plays, each a listen",
+        example: (
+            "spotify:recent",
+            #"{"offset":0,"payload":{"items":[{"played_at":"2026-01-01T00:00:00.123Z","track":{"$observed":"\#(digest)","uri":"spotify:track:2B8geqnq9YIym0ixYn83Pd"}}]}}"#
+        )),
 ]
