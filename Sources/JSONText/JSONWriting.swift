@@ -26,6 +26,23 @@ public func appendCompact(
     output.append(UInt8(ascii: "}"))
 }
 
+/// Appends a value's text without white space, with other text in the place of some of its parts.
+///
+/// - Parameter parts: Values inside `value`, none inside another, in order, each with what stands there instead.
+public func appendCompact(
+    _ value: JSONValue, replacing parts: [(part: JSONValue, by: [UInt8])], to output: inout [UInt8]
+) {
+    guard let start = value.bytes.baseAddress else { return }
+    var at = 0
+    for (part, replacement) in parts {
+        guard let address = part.bytes.baseAddress else { continue }
+        appendTokens(value.bytes.part(at..<address - start), to: &output)
+        output.append(contentsOf: replacement)
+        at = address - start + part.bytes.count
+    }
+    appendTokens(value.bytes.part(at..<value.bytes.count), to: &output)
+}
+
 /// A key with its escapes resolved.
 public func unescapedKey(_ key: Bytes) -> [UInt8] {
     hasEscape(key) ? unescaped(key) : Array(key)

@@ -233,7 +233,7 @@ public struct PlaylistRows: Sendable {
     }
 
     /// Marks a longest increasing subsequence of the entries that are not negative.
-    private static func longestIncreasing(_ values: [Int]) -> [Bool] {
+    static func longestIncreasing(_ values: [Int]) -> [Bool] {
         var marks = [Bool](repeating: false, count: values.count)
         var ends: [Int] = []
         var before = [Int](repeating: -1, count: values.count)
