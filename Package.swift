@@ -38,6 +38,7 @@ let package = Package(
         .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZip", providers: [.apt(["libzip-dev"])]),
         .target(name: "CTerm"),
+        .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "JSONText", swiftSettings: settings),
         .target(
             name: "Ledger", dependencies: ["CLZ4", "CCrypto", "JSONText"], swiftSettings: settings),
@@ -56,7 +57,8 @@ let package = Package(
             name: "Projector", dependencies: ["Events", "Ledger", "Projections"] + sqlite,
             swiftSettings: settings),
         .target(
-            name: "Connectors", dependencies: ["CZip", "Events", "JSONText", "Ledger", "Music"],
+            name: "Connectors",
+            dependencies: ["CCrypto", "CCurl", "CZip", "Events", "JSONText", "Ledger", "Music"],
             swiftSettings: settings),
         .target(
             name: "Commands",

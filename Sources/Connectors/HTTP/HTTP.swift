@@ -1,3 +1,4 @@
+package import JSONText
 public import Ledger
 
 /// A call of a service, before the policy decides when it goes out.
@@ -48,6 +49,16 @@ public struct HTTPResponse: Sendable {
     public func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
 }
 
+extension [UInt8] {
+    /// Reads fields of a JSON text, whatever white space stands before it; finds none in other texts.
+    package func read<R>(_ body: (JSONValue) throws -> R) rethrows -> R {
+        try withUnsafeBufferPointer { bytes in
+            let start = bytes.firstIndex { $0 > 0x20 } ?? bytes.count
+            return try body(JSONValue(bytes.part(start..<bytes.count)))
+        }
+    }
+}
+
 /// What an answer means to the policy; each service's client says so from the body first.
 public enum Verdict: Sendable {
     /// The answer is what was asked for, or a fault that the client itself tells its caller.
@@ -55,9 +66,8 @@ public enum Verdict: Sendable {
     /// A fault that passes: sent again after a growing pause with jitter.
     case passing(reason: String)
     /// Too many calls. Short waits are waited for; long ones become ``ServiceError/Code/limited``.
-    /// - seconds: what `Retry-After` said; nil if it said nothing.
-    /// - group: the group of endpoints that is closed; nil for the whole service.
-    case limited(seconds: Int64?, group: String?, reason: String?)
+    /// - quota: The service's word for a quota that is used up, which is never waited for; nil for a rate.
+    case limited(quota: String?)
     /// The log-in is not accepted: refreshed once, repeated once, then ``ServiceError/Code/notAllowed``.
     case unauthorised(reason: String)
     /// It cannot be: thrown as it is.
@@ -76,8 +86,10 @@ public struct ServiceError: Error, Hashable, Sendable {
         case notAllowed = "not-allowed"
         /// It has no such thing (66).
         case notFound = "not-found"
-        /// It calls the request wrong (70 if ours, else 65).
+        /// It calls what was asked for wrong (65).
         case refused = "refused-by-service"
+        /// It calls the way we asked wrong (70).
+        case misused = "misused-service"
         /// Its answer cannot be read, or is larger than what is taken (65).
         case malformed = "malformed-answer"
         /// No answer came to a call that must not be repeated blindly: it may have been carried out (75).
@@ -92,6 +104,8 @@ public struct ServiceError: Error, Hashable, Sendable {
     public let message: String
     /// The next thing to do, in words a user can follow.
     public let remedy: String
+    /// The service's own word or number for it, where it has one: `QUOTA_EXCEEDED`, `17`, `invalid_grant`.
+    public var reason: String?
     /// For ``Code/limited``: when the service may be asked again, in milliseconds since 1970.
     public var untilMS: Milliseconds?
     /// For ``Code/limited``: the group of endpoints that is closed; nil for the whole service.
@@ -101,13 +115,14 @@ public struct ServiceError: Error, Hashable, Sendable {
 
     /// Says why.
     public init(
-        _ code: Code, _ service: String, _ message: String, remedy: String, status: Int = 0,
-        untilMS: Milliseconds? = nil, group: String? = nil
+        _ code: Code, _ service: String, _ message: String, remedy: String, reason: String? = nil,
+        status: Int = 0, untilMS: Milliseconds? = nil, group: String? = nil
     ) {
         self.code = code
         self.service = service
         self.message = message
         self.remedy = remedy
+        self.reason = reason
         self.status = status
         self.untilMS = untilMS
         self.group = group
