@@ -22,9 +22,7 @@ struct DurableAppend: ParsableCommand {
             try db.execute(sql: "PRAGMA journal_mode = WAL")
             try db.execute(sql: "PRAGMA synchronous = FULL")
             try db.execute(
-                sql:
-                    "CREATE TABLE IF NOT EXISTS events(seq INTEGER PRIMARY KEY, line TEXT NOT NULL)"
-            )
+                sql: "CREATE TABLE IF NOT EXISTS events(seq INTEGER PRIMARY KEY, line TEXT)")
         }
         let payload = JSON.object([("text", .text(String(repeating: "Silver Night ", count: 25)))])
             .bytes
@@ -64,21 +62,15 @@ struct DurableAppend: ParsableCommand {
     }
 
     private func timed(_ body: () throws -> Void) rethrows -> Double {
-        let clock = ContinuousClock()
-        let start = clock.now
-        for _ in 0..<commits { try body() }
-        let taken = (clock.now - start).components
-        return (Double(taken.seconds) + Double(taken.attoseconds) / 1e18) / Double(commits)
+        let taken = try ContinuousClock().measure { for _ in 0..<commits { try body() } }
+        return taken / .seconds(1) / Double(commits)
     }
 
     private func segmentSize() throws -> Int {
-        try FileManager.default.contentsOfDirectory(atPath: folder + "/ledger").filter {
-            $0.hasSuffix(".lz4")
-        }
-        .reduce(0) {
-            $0
-                + (try FileManager.default.attributesOfItem(atPath: folder + "/ledger/" + $1)[.size]
-                    as? Int ?? 0)
+        try FileManager.default.contentsOfDirectory(atPath: folder + "/ledger").reduce(0) {
+            guard $1.hasSuffix(".lz4") else { return $0 }
+            let path = folder + "/ledger/" + $1
+            return $0 + (try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0)
         }
     }
 }
