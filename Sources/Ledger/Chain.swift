@@ -37,7 +37,7 @@ public struct SHA256 {
 /// Thirty-two bytes of SHA-256.
 public struct Digest: Hashable, Sendable, CustomStringConvertible {
     /// The bytes in memory order, as four words.
-    public var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    public var words = SIMD4<UInt64>.zero
 
     init() {}
 
@@ -62,14 +62,10 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
     public var bytes: [UInt8] { withUnsafeBytes(of: words) { Array($0) } }
 
     /// The first bytes as a little-endian number: how headers keep a sum.
-    public var prefix: UInt64 { UInt64(littleEndian: words.0) }
+    public var prefix: UInt64 { UInt64(littleEndian: words[0]) }
 
     /// 64 lower-case hexadecimal digits.
     public var description: String { bytes.hex }
-
-    public static func == (left: Digest, right: Digest) -> Bool { left.words == right.words }
-
-    public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }
 
 extension Sequence where Element == UInt8 {

@@ -27,11 +27,9 @@ final class CommitWalk {
         let segments = try ledger.segments()
         guard let start = segments.last(where: { $0.firstSeq <= max(seq, 1) }) ?? segments.first
         else { return }
-        let known = start.firstSeq == 1 ? ledger.origin.chain : nil
-        if start.firstSeq != 1, start == segments.first {
-            throw gap(after: 0, before: start)
-        }
-        try enter(start, chain: known)
+        let isFirst = start.firstSeq == 1
+        if !isFirst, start == segments.first { throw gap(after: 0, before: start) }
+        try enter(start, chain: isFirst ? ledger.origin.chain : nil)
     }
 
     /// Stands behind a commit whose place is known already.
@@ -54,8 +52,8 @@ final class CommitWalk {
     func jump(to place: Int, _ checkpoint: Checkpoint) throws(LedgerError) -> Bool {
         guard let reader, let segment, checkpoint.seq >= segment.firstSeq,
             place >= Format.firstCommit,
-            let header = try reader.commitHeader(at: place), header.lastSeq == checkpoint.seq,
-            header.chain == checkpoint.chain
+            case .commit(let header, _) = try reader.step(at: place, expecting: nil, framed: false),
+            header.lastSeq == checkpoint.seq, header.chain == checkpoint.chain
         else { return false }
         previousOffset = place
         offset = place + Format.headerSize + header.frameSize

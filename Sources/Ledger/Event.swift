@@ -148,6 +148,11 @@ struct LineCursor {
 }
 
 extension NewEvent {
+    /// What a writer has to say of the ledger itself.
+    init(ledger type: String, _ data: JSON) {
+        self.init(type: type, stream: StreamName(fixed: "ledger"), data: data.bytes)
+    }
+
     /// The line this event would be at a seq, for looking at what it would lead to.
     public func line(seq: Seq, at time: Milliseconds, run: String) -> [UInt8] {
         var output: [UInt8] = []

@@ -50,25 +50,19 @@ struct Header: Equatable {
     var encoded: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Format.headerSize)
-        func put<T: FixedWidthInteger>(_ value: T) {
-            withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        func put<each T: FixedWidthInteger>(_ value: repeat each T) {
+            repeat withUnsafeBytes(of: (each value).littleEndian) { bytes.append(contentsOf: $0) }
         }
-        put(Format.magic)
-        put(UInt32(Format.headerSize - 8))
-        put(kind)
-        put(UInt32(1) | (sealed ? Format.sealedBit : 0))
-        put(firstSeq)
-        put(UInt32(events))
-        put(UInt32(rawSize))
-        put(UInt32(frameSize))
-        put(frameSum)
-        put(timeMS)
-        bytes.append(contentsOf: chain.bytes)
+        put(Format.magic, UInt32(88), kind, UInt32(1) | (sealed ? Format.sealedBit : 0), firstSeq)
+        put(UInt32(events), UInt32(rawSize), UInt32(frameSize), frameSum, timeMS)
+        bytes += chain.bytes
         put(UInt32(0))
         put(SHA256.digest(bytes).prefix)
         return bytes
     }
+}
 
+extension Header {
     /// Reads a header; nil unless every field is possible and the sum agrees.
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Format.headerSize else { return nil }
@@ -98,26 +92,15 @@ struct Header: Equatable {
         guard possible, firstSeq > 0, firstSeq < 1 << 40 else { return nil }
     }
 
-    init(segmentAt seq: Seq, timeMS: Int64, chain: Chain, sealed: Bool = false) {
-        kind = Format.segment
-        firstSeq = seq
-        self.timeMS = timeMS
-        self.chain = chain
-        self.sealed = sealed
-    }
-
-    init(
-        commitAt seq: Seq, events: Int, rawSize: Int, frame: [UInt8], timeMS: Int64, chain: Chain,
-        sealed: Bool
-    ) {
-        kind = Format.commit
-        firstSeq = seq
-        self.events = events
-        self.rawSize = rawSize
-        frameSize = frame.count
-        frameSum = SHA256.digest(frame).prefix
-        self.timeMS = timeMS
-        self.chain = chain
-        self.sealed = sealed
+    /// Makes a commit of whole lines: its header, and all that is written.
+    static func commit(
+        _ lines: [UInt8], at seq: Seq, events: Int, timeMS: Milliseconds, chain: Chain, sealed: Bool
+    ) -> (header: Header, bytes: [UInt8]) {
+        let frame = lines.withUnsafeBytes { Frame.compress($0, sealed: sealed) }
+        let header = Header(
+            kind: Format.commit, sealed: sealed, firstSeq: seq, events: events,
+            rawSize: lines.count, frameSize: frame.count, frameSum: SHA256.digest(frame).prefix,
+            timeMS: timeMS, chain: chain)
+        return (header, header.encoded + frame)
     }
 }

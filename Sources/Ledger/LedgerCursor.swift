@@ -81,9 +81,8 @@ public final class LedgerCursor {
         self.last = last
         self.chained = chained
         // HEAD is read before the segments: it can then never be ahead of what they show.
-        let head = try ledger.head()
-        // HEAD speaks first: a read model is to blame only when it alone is ahead.
-        var known = (head.map { [$0] } ?? []) + witnesses
+        // It speaks first: a read model is to blame only when it alone is ahead.
+        var known = try [ledger.head()].compactMap(\.self) + witnesses
         if let start {
             known.append(
                 Witness(

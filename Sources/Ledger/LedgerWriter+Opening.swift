@@ -1,9 +1,11 @@
+internal import JSONText
+
 // How a writer comes to the end of the log: the check, what others appended, recovery.
 extension LedgerWriter {
     /// Opens the log the first time, later takes in what others appended; recovers a torn tail.
     func open() throws(LedgerError) -> CommitWalk {
         if let walk, try isUnchanged(walk) { return walk }
-        let known = try (ledger.head()).map { [$0] } ?? []
+        let known = try [ledger.head()].compactMap(\.self)
         headSeq = known.first?.checkpoint.seq ?? 0
         let everyone = known + witnesses
         let suspect = try ledger.hasFailedSync()
@@ -126,12 +128,12 @@ extension LedgerWriter {
         notices.append(
             "the log ended in \(tail.count) bytes of a commit that was never finished; "
                 + "they are in quarantine/\(name)")
-        let data =
-            "{\"segment\":\"\(lastComponent(segment.path))\",\"offset\":\(walk.offset),"
-            + "\"length\":\(tail.count),\"sha256\":\"\(digest)\"}"
         pending = NewEvent(
-            type: "ledger.tail_discarded", stream: StreamName(fixed: "ledger"),
-            data: Array(data.utf8))
+            ledger: "ledger.tail_discarded",
+            [
+                "segment": .text(lastComponent(segment.path)), "offset": JSON(walk.offset),
+                "length": JSON(tail.count), "sha256": .text(digest),
+            ])
     }
 
     func takeFile(_ walk: CommitWalk) throws(LedgerError) {

@@ -1,4 +1,5 @@
 private import Glibc
+internal import JSONText
 
 /// Appends to a ledger: one writer at a time by `flock(LOCK)`, held only while it appends.
 ///
@@ -137,14 +138,10 @@ public final class LedgerWriter {
     private func noteClock(_ walk: CommitWalk) throws(LedgerError) {
         let now = clock.now
         guard now < walk.timeMS - 1000 else { return }
-        let data =
-            "{\"clock\":\"\(ISOTime.text(now))\",\"last_at\":\"\(ISOTime.text(walk.timeMS))\"}"
-        _ = try commit(
-            [
-                NewEvent(
-                    type: "ledger.clock_behind", stream: StreamName(fixed: "ledger"),
-                    data: Array(data.utf8))
-            ], walk)
+        let data: JSON = [
+            "clock": .text(ISOTime.text(now)), "last_at": .text(ISOTime.text(walk.timeMS)),
+        ]
+        _ = try commit([NewEvent(ledger: "ledger.clock_behind", data)], walk)
     }
 
     func commit(_ events: [NewEvent], _ walk: CommitWalk) throws(LedgerError)
@@ -159,7 +156,7 @@ public final class LedgerWriter {
         let at = Array(ISOTime.text(timeMS).utf8)
         let runBytes = Array(run.utf8)
         for (index, event) in events.enumerated() {
-            precondition(isOneLine(event.data), "an event's data stands on one line")
+            precondition(!event.data.contains(0x0A), "an event's data stands on one line")
             let start = lines.count
             event.appendLine(to: &lines, seq: first + Seq(index), at: at, run: runBytes)
             guard lines.count - start <= Format.maxEvent, lines.count <= Format.maxCommit else {
@@ -169,15 +166,12 @@ public final class LedgerWriter {
             }
             chain = lines.withUnsafeBytes { chain.extended(by: .init(rebasing: $0[start...])) }
         }
-        let frame = lines.withUnsafeBytes { Frame.compress($0, sealed: false) }
-        let header = Header(
-            commitAt: first, events: events.count, rawSize: lines.count, frame: frame,
-            timeMS: timeMS,
-            chain: chain, sealed: false)
-        try write(header.encoded + frame, walk)
+        let (header, bytes) = Header.commit(
+            lines, at: first, events: events.count, timeMS: timeMS, chain: chain, sealed: false)
+        try write(bytes, walk)
         walk.stand(
-            at: walk.offset + Format.headerSize + frame.count,
-            Checkpoint(seq: header.lastSeq, chain: chain), timeMS: timeMS)
+            at: walk.offset + bytes.count, Checkpoint(seq: header.lastSeq, chain: chain),
+            timeMS: timeMS)
         commitsSinceHead += 1
         return first...header.lastSeq
     }
@@ -190,12 +184,6 @@ public final class LedgerWriter {
         try rotate(walk)
         hasRotated = true
         try takeFile(walk)
-    }
-
-    private func isOneLine(_ data: [UInt8]) -> Bool {
-        data.withUnsafeBytes { bytes in
-            bytes.baseAddress.map { memchr($0, 0x0A, bytes.count) == nil } ?? true
-        }
     }
 
     /// One write, one sync; an interrupt waits until both are done.
@@ -240,7 +228,8 @@ public final class LedgerWriter {
     /// Begins a new segment behind the last commit; the walk goes over to it.
     func rotate(_ walk: CommitWalk) throws(LedgerError) {
         let first = walk.position.seq + 1
-        let header = Header(segmentAt: first, timeMS: walk.timeMS, chain: walk.position.chain)
+        let header = Header(
+            kind: Format.segment, firstSeq: first, timeMS: walk.timeMS, chain: walk.position.chain)
         let path = ledger.directory + "/" + SegmentFile.name(first)
         try ledger.disk.replace(path, with: Format.emptyFrame + header.encoded)
         file = nil

@@ -53,15 +53,12 @@ enum Recovery {
         if bytes.count < Format.headerSize {
             // The first 24 bytes of a header that would follow are known, but for the sealed bit.
             let start = Header(
-                commitAt: seq, events: 1, rawSize: 1, frame: [], timeMS: 0, chain: Digest(),
-                sealed: false)
+                kind: Format.commit, firstSeq: seq, timeMS: 0, chain: Digest())
             return bytes.prefix(24).elementsEqual(start.encoded.prefix(min(24, bytes.count)))
                 || bytes.allSatisfy { $0 == 0 }
         }
         guard let header = Header(bytes), header.firstSeq == seq, header.kind == Format.commit
-        else {
-            return false
-        }
+        else { return false }
         return bytes.count < Format.headerSize + header.frameSize
     }
 

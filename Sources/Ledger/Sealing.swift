@@ -84,11 +84,9 @@ private struct Regrouping {
     private var timeMS: Milliseconds
 
     init(_ header: Header) {
-        output =
-            Format.emptyFrame
-            + Header(
-                segmentAt: header.firstSeq, timeMS: header.timeMS, chain: header.chain, sealed: true
-            ).encoded
+        var start = header
+        start.sealed = true
+        output = Format.emptyFrame + start.encoded
         first = header.firstSeq
         chain = header.chain
         timeMS = header.timeMS
@@ -104,11 +102,10 @@ private struct Regrouping {
 
     mutating func flush() {
         guard events > 0 else { return }
-        let frame = raw.withUnsafeBytes { Frame.compress($0, sealed: true) }
-        let header = Header(
-            commitAt: first, events: events, rawSize: raw.count, frame: frame, timeMS: timeMS,
-            chain: chain, sealed: true)
-        output += header.encoded + frame
+        output +=
+            Header.commit(
+                raw, at: first, events: events, timeMS: timeMS, chain: chain, sealed: true
+            ).bytes
         first += Seq(events)
         events = 0
         raw.removeAll(keepingCapacity: true)

@@ -11,20 +11,18 @@ struct SegmentFile: Equatable {
 
 /// Reads one segment file, header by header, through a window that is read ahead.
 final class SegmentReader {
-    let path: String
     let file: any DiskFile
     private let readAhead = 1 << 20
     private var window = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 16)
     private var windowStart = 0
     private var windowCount = 0
 
-    init(_ path: String, disk: any Disk, writing: Bool = false) throws(LedgerError) {
-        guard let file = try disk.open(path, writing: writing, creating: false) else {
+    init(_ path: String, disk: any Disk) throws(LedgerError) {
+        guard let file = try disk.open(path, writing: false, creating: false) else {
             throw LedgerError(
                 .damaged, "the segment \(path) is missing",
                 remedy: "bring it back from a copy; `narada log stat` shows what is there.")
         }
-        self.path = path
         self.file = file
     }
 
@@ -40,16 +38,6 @@ final class SegmentReader {
         return header
     }
 
-    /// The header of a commit at any place; nil unless one stands there with its frame.
-    func commitHeader(at offset: Int) throws(LedgerError) -> Header? {
-        guard let bytes = try view(at: offset, count: Format.headerSize),
-            let header = Header(bytes),
-            header.kind == Format.commit,
-            try file.size() >= offset + Format.headerSize + header.frameSize
-        else { return nil }
-        return header
-    }
-
     enum Step {
         case commit(Header, frame: UnsafeRawBufferPointer)
         case end
@@ -58,14 +46,16 @@ final class SegmentReader {
 
     /// Looks at what stands at an offset where a commit may begin.
     ///
-    /// - Parameter framed: Whether the frame is wanted; else its bytes are neither read nor summed.
-    func step(at offset: Int, expecting seq: Seq, framed: Bool) throws(LedgerError) -> Step {
+    /// - Parameters:
+    ///   - seq: The first seq that the commit must have; nil for any.
+    ///   - framed: Whether the frame is wanted; else its bytes are neither read nor summed.
+    func step(at offset: Int, expecting seq: Seq?, framed: Bool) throws(LedgerError) -> Step {
         guard let head = try view(at: offset, count: Format.headerSize) else {
             return try file.size() > offset ? .broken : .end
         }
-        guard let header = Header(head), header.kind == Format.commit, header.firstSeq == seq else {
-            return .broken
-        }
+        guard let header = Header(head), header.kind == Format.commit,
+            header.firstSeq == seq ?? header.firstSeq
+        else { return .broken }
         let frameAt = offset + Format.headerSize
         guard framed else {
             let whole = try file.size() >= frameAt + header.frameSize

@@ -36,8 +36,7 @@ public enum ISOTime {
             let day = number(bytes, 8, 2), let hour = number(bytes, 11, 2),
             let minute = number(bytes, 14, 2), let second = number(bytes, 17, 2),
             (1...12).contains(month), (1...daysIn(month, year)).contains(day), hour < 24,
-            minute < 60,
-            second < 61
+            minute < 60, second < 61
         else { return nil }
         var at = 19
         var milliseconds = 0
@@ -67,8 +66,7 @@ public enum ISOTime {
         if bytes[at] | 0x20 == 0x7A { return at + 1 == bytes.count ? 0 : nil }
         guard bytes[at] == 0x2B || bytes[at] == 0x2D, at + 6 == bytes.count, bytes[at + 3] == 0x3A,
             let hours = number(bytes, at + 1, 2), let minutes = number(bytes, at + 4, 2),
-            hours < 24,
-            minutes < 60
+            hours < 24, minutes < 60
         else { return nil }
         let offset = Int64(hours * 60 + minutes)
         return bytes[at] == 0x2B ? offset : -offset

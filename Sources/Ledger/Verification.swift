@@ -24,7 +24,7 @@ extension Ledger {
     public func verify(
         witnesses: [Witness] = [], line visit: (EventLine) -> Void = { _ in }
     ) throws(LedgerError) -> Inspection {
-        let known = witnesses + (try head().map { [$0] } ?? [])
+        let known = try witnesses + [head()].compactMap(\.self)
         let cursor = try LedgerCursor(self, witnesses: witnesses)
         // Inside a frame the cursor compares nothing, so the chain is followed here once more.
         var chain = origin.chain
@@ -56,11 +56,11 @@ extension Ledger {
         result.notice = cursor.notice
         for file in try segments() {
             let reader = try SegmentReader(file.path, disk: disk)
+            let isSealed = try reader.segmentHeader()?.sealed ?? false
             result.segments.append(
                 .init(
                     name: lastComponent(file.path), firstSeq: file.firstSeq,
-                    size: try reader.file.size(),
-                    sealed: try reader.segmentHeader()?.sealed ?? false))
+                    size: try reader.file.size(), sealed: isSealed))
         }
         return result
     }
@@ -86,17 +86,13 @@ extension Ledger {
         }
         return walk.position.seq
     }
-}
 
-extension Ledger {
     /// Makes the end of the log durable, whoever wrote it, so that a checkpoint never runs ahead of the disk.
     public func syncEnd() throws(LedgerError) {
         guard let last = try segments().last else { return }
         try disk.open(last.path, writing: false, creating: false)?.sync()
     }
-}
 
-extension Ledger {
     /// When an event was recorded, 0 for seq 0.
     public func time(of seq: Seq) throws(LedgerError) -> Milliseconds {
         guard seq > 0,

@@ -225,8 +225,8 @@ public struct RowIdentity: Hashable, Sendable {
             withUnsafeBytes(of: 0 as UInt8) { hash.update($0) }
         }
         let digest = hash.finish()
-        high = digest.words.0
-        low = digest.words.1
+        high = digest.words[0]
+        low = digest.words[1]
     }
 
     public func hash(into hasher: inout Hasher) { hasher.combine(low) }
