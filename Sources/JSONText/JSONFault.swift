@@ -24,10 +24,10 @@ public struct JSONBounds: Sendable {
     /// Bytes of one string, as written.
     public var text = 64 << 10
     /// Bytes of one row of a list, or of one event's data.
-    public var value = 1 << 20
+    public var value: Int
 
-    /// The bounds of the design.
-    public init() {}
+    /// The bounds of the design, but for the size of a value where it may be another.
+    public init(value: Int = 1 << 20) { self.value = value }
 }
 
 extension UnsafeBufferPointer where Element == UInt8 {
@@ -38,23 +38,14 @@ extension UnsafeBufferPointer where Element == UInt8 {
     /// Whether the view holds just the bytes of a literal.
     @inlinable
     public func equals(_ literal: StaticString) -> Bool {
-        count == literal.utf8CodeUnitCount && literal.utf8Start.matches(self)
+        equals(Bytes(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
     }
 
     /// Whether two views hold the same bytes.
     @inlinable
     public func equals(_ other: Bytes) -> Bool {
-        guard count == other.count, let base = other.baseAddress else {
-            return count == other.count
-        }
-        return base.matches(self)
-    }
-}
-
-extension UnsafePointer<UInt8> {
-    @inlinable
-    func matches(_ bytes: Bytes) -> Bool {
-        for index in 0..<bytes.count where self[index] != bytes[index] { return false }
+        guard count == other.count else { return false }
+        for index in 0..<count where self[index] != other[index] { return false }
         return true
     }
 }

@@ -36,8 +36,8 @@ public struct JSONValidator {
         skipWhitespace()
         guard let first = peek() else { throw fault("the text ends where a value should stand") }
         switch first {
-        case UInt8(ascii: "{"): try members(depth: depth + 1)
-        case UInt8(ascii: "["): try elements(depth: depth + 1)
+        case UInt8(ascii: "{"): try members(to: UInt8(ascii: "}"), keyed: true, depth: depth + 1)
+        case UInt8(ascii: "["): try members(to: UInt8(ascii: "]"), keyed: false, depth: depth + 1)
         case UInt8(ascii: "\""): try string()
         case UInt8(ascii: "t"): try literal("true")
         case UInt8(ascii: "f"): try literal("false")
@@ -46,34 +46,25 @@ public struct JSONValidator {
         }
     }
 
-    private mutating func members(depth: Int) throws(JSONFault) {
-        try enter(depth)
-        if try close(UInt8(ascii: "}")) { return }
-        while true {
-            skipWhitespace()
-            guard peek() == UInt8(ascii: "\"") else { throw fault("a key should stand here") }
-            try string()
-            skipWhitespace()
-            try expect(UInt8(ascii: ":"))
-            try value(depth: depth)
-            if try close(UInt8(ascii: "}")) { return }
-            try expect(UInt8(ascii: ","))
-        }
-    }
-
-    private mutating func elements(depth: Int) throws(JSONFault) {
-        try enter(depth)
-        if try close(UInt8(ascii: "]")) { return }
-        while true {
-            try value(depth: depth)
-            if try close(UInt8(ascii: "]")) { return }
-            try expect(UInt8(ascii: ","))
-        }
-    }
-
-    private mutating func enter(_ depth: Int) throws(JSONFault) {
+    /// Reads an array, or an object with its keys.
+    private mutating func members(to bracket: UInt8, keyed: Bool, depth: Int) throws(JSONFault) {
         if depth > bounds.depth { throw fault("nested deeper than \(bounds.depth)") }
         at += 1
+        if try close(bracket) { return }
+        while true {
+            if keyed { try key() }
+            try value(depth: depth)
+            if try close(bracket) { return }
+            try expect(UInt8(ascii: ","))
+        }
+    }
+
+    private mutating func key() throws(JSONFault) {
+        skipWhitespace()
+        guard peek() == UInt8(ascii: "\"") else { throw fault("a key should stand here") }
+        try string()
+        skipWhitespace()
+        try expect(UInt8(ascii: ":"))
     }
 
     private mutating func close(_ bracket: UInt8) throws(JSONFault) -> Bool {
