@@ -19,13 +19,15 @@ public struct ExportFiles {
     /// Names of files that hold the short history of the account data package.
     public private(set) var accountFiles: [String] = []
 
+    private static let remedy =
+        "name the ZIP from Spotify, its folder, or its Streaming_History_Audio_*.json files."
+
     private enum Kind { case history, account, other }
 
     private static let privateNames: Set<String> = [
         "userdata", "identity", "identifiers", "follow", "inferences", "marquee", "payments",
         "searchqueries", "useraddress", "userprofile", "usercredentials", "messagedata",
-        "duonewfamily",
-        "familyplan", "devices", "appinstalls", "addtoplaylist",
+        "duonewfamily", "familyplan", "devices", "appinstalls", "addtoplaylist",
     ]
     private static let historyNames = [
         "streaming_history_audio", "streaming_history_video", "endsong", "endvideo",
@@ -46,9 +48,7 @@ public struct ExportFiles {
         }
         throw ExportError(
             .missing, "there is no streaming history in \(paths.joined(separator: ", "))",
-            remedy:
-                "name the ZIP from Spotify, its folder, or its Streaming_History_Audio_*.json files."
-        )
+            remedy: Self.remedy)
     }
 
     private mutating func look(_ path: String, isNamed: Bool, depth: Int) throws(ExportError) {
@@ -74,9 +74,7 @@ public struct ExportFiles {
         let name = Self.ownName(path)
         guard isNamed || Self.mayOpen(name) || name.lowercased().hasSuffix(".zip") else { return }
         let start = try Self.beginning(FileStream(path))
-        if start.starts(with: [0x50, 0x4B, 0x03, 0x04])
-            || start.starts(with: [0x50, 0x4B, 0x05, 0x06])
-        {
+        if [[0x50, 0x4B, 0x03, 0x04], [0x50, 0x4B, 0x05, 0x06]].contains(where: start.starts) {
             return try look(into: ZipArchive(path: path), depth: 0)
         }
         if name.lowercased().hasSuffix(".zip") { _ = try ZipArchive(path: path) }
@@ -110,14 +108,11 @@ public struct ExportFiles {
         switch Self.kind(name, start) {
         case .history: files.append(HistoryFile(name: name, open: open))
         case .account: accountFiles.append(name)
-        case .other where isNamed && start.isEmpty == false && Self.isEmptyList(start):
+        case .other where isNamed && Self.isEmptyList(start):
             files.append(HistoryFile(name: name, open: open))
         case .other where isNamed:
             throw ExportError(
-                .malformed, "\(name) holds no streaming history",
-                remedy:
-                    "name the ZIP from Spotify, its folder, or its Streaming_History_Audio_*.json files."
-            )
+                .malformed, "\(name) holds no streaming history", remedy: Self.remedy)
         case .other: break
         }
     }

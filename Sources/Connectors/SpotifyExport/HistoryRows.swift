@@ -13,8 +13,6 @@ public final class HistoryRows {
     private var isOpen = false
     /// How many rows were given out.
     public private(set) var count = 0
-    /// How many bytes were read.
-    public private(set) var bytesRead = 0
 
     /// Opens a file.
     public init(_ file: HistoryFile) throws(ExportError) {
@@ -36,23 +34,14 @@ public final class HistoryRows {
                 throw malformed("it does not begin with a list")
             }
             if try peek() == UInt8(ascii: "]") { return try close() }
-        } else {
-            switch try take() {
-            case UInt8(ascii: ","): break
-            case UInt8(ascii: "]"):
-                start -= 1
-                return try close()
-            default: throw malformed("a comma or the list's end should follow row \(count)")
-            }
+        } else if try peek() == UInt8(ascii: "]") {
+            return try close()
+        } else if try take() != UInt8(ascii: ",") {
+            throw malformed("a comma or the list's end should follow row \(count)")
         }
         _ = try peek()
-        let row = JSONValue(try value())
         count += 1
-        do {
-            try JSONValidator.check(row.bytes, bounds: bounds)
-        } catch {
-            throw malformed("row \(count): \(error)")
-        }
+        let row = try value()
         try check(row)
         return row
     }
@@ -63,49 +52,32 @@ public final class HistoryRows {
         return nil
     }
 
-    /// Finds where the value ends that begins at `start`, reading on as needed.
-    private func value() throws(ExportError) -> Bytes {
-        var at = start
-        var depth = 0
-        var isText = false
-        var isEscaped = false
+    /// Reads the value that begins at `start`, and as much of the file as it needs.
+    private func value() throws(ExportError) -> JSONValue {
         while true {
-            if at == end {
-                let offset = at - start
-                guard try fill() else { throw malformed("it ends inside row \(count + 1)") }
-                at = start + offset
+            let seen = UnsafeRawBufferPointer(rebasing: buffer[start..<end])
+                .assumingMemoryBound(to: UInt8.self)
+            var size = 0
+            var fault: JSONFault?
+            do {
+                var validator = JSONValidator(seen, bounds: bounds)
+                size = try validator.value()
+            } catch {
+                fault = error
             }
-            if at - start > bounds.value { throw malformed("row \(count + 1) is larger than 1 MB") }
-            let byte = buffer[at]
-            at += 1
-            if isText {
-                if isEscaped {
-                    isEscaped = false
-                } else if byte == UInt8(ascii: "\\") {
-                    isEscaped = true
-                } else if byte == UInt8(ascii: "\"") {
-                    isText = false
-                }
-                continue
+            // What is wrong so near the end may only be cut off.
+            let isCut = fault.map { $0.offset + 8 > seen.count } == true
+            if isCut ? seen.count > bounds.value : size > bounds.value {
+                throw malformed("row \(count) is larger than 1 MB")
             }
-            switch byte {
-            case UInt8(ascii: "\""): isText = true
-            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-            case UInt8(ascii: "}") where depth > 0, UInt8(ascii: "]") where depth > 0:
-                depth -= 1
-                if depth == 0 { return piece(to: at) }
-            case UInt8(ascii: "]"), UInt8(ascii: ","):
-                if depth == 0 { return piece(to: at - 1) }
-            default: break
+            if isCut, try fill() { continue }
+            if let fault {
+                let isEnd = fault.offset == seen.count
+                throw malformed(isEnd ? "it ends inside row \(count)" : "row \(count): \(fault)")
             }
+            start += size
+            return JSONValue(seen.part(0..<size))
         }
-    }
-
-    private func piece(to at: Int) -> Bytes {
-        let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<at]).assumingMemoryBound(
-            to: UInt8.self)
-        start = at
-        return bytes
     }
 
     /// Reads more behind what is there; false at the end of the file.
@@ -124,7 +96,6 @@ public final class HistoryRows {
         }
         let got = try stream.read(into: .init(rebasing: buffer[end...]))
         end += got
-        bytesRead += got
         isAtEnd = got == 0
         return got > 0
     }
@@ -155,8 +126,7 @@ public final class HistoryRows {
     private static let texts: [StaticString] = [
         "ts", "master_metadata_track_name", "master_metadata_album_artist_name",
         "master_metadata_album_album_name", "spotify_track_uri", "spotify_episode_uri",
-        "audiobook_uri",
-        "audiobook_chapter_uri", "reason_end",
+        "audiobook_uri", "audiobook_chapter_uri", "reason_end",
     ]
     private static let numbers: [StaticString] = ["ms_played", "offline_timestamp"]
     private static let flags: [StaticString] = ["skipped", "incognito_mode"]
