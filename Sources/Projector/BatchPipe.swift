@@ -42,13 +42,12 @@ final class BatchPipe: @unchecked Sendable {
     }
 
     private func read() {
-        let clock = ContinuousClock()
         var outcome: (any Error)?
         do {
             while true {
-                let start = clock.now
+                let start = ContinuousClock.now
                 let batch = try cursor.next().map(ReadBatch.init)
-                busySeconds += (clock.now - start).seconds
+                busySeconds += (ContinuousClock.now - start) / .seconds(1)
                 guard let batch, put(batch) else { break }
             }
         } catch {
@@ -90,8 +89,4 @@ final class BatchPipe: @unchecked Sendable {
             while !isDone { condition.wait() }
         }
     }
-}
-
-extension Duration {
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }

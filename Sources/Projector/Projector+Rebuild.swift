@@ -42,8 +42,7 @@ extension Projector {
             defer { removeDatabase(aside) }
             let report = try build(aside, Set(ReadModel.allCases), through: state.checkpoint.seq)
             let differing = try mapped {
-                try Self.open(home.databasePath).inDatabase { db in try Self.differences(db, aside)
-                }
+                try Self.open(home.databasePath).inDatabase { try Self.differences($0, aside) }
             }
             return (report, differing)
         }
@@ -51,15 +50,13 @@ extension Projector {
 
     private static func differences(_ db: Database, _ aside: String) throws -> [String] {
         try db.execute(sql: "ATTACH ? AS aside", arguments: [aside])
-        var differing: [String] = []
-        let odd = try String.fetchAll(
+        var differing = try String.fetchAll(
             db,
             sql: """
-                SELECT name FROM (SELECT type, name, sql FROM main.sqlite_schema
+                SELECT DISTINCT name FROM (SELECT type, name, sql FROM main.sqlite_schema
                     UNION ALL SELECT type, name, sql FROM aside.sqlite_schema)
                 GROUP BY type, name, sql HAVING count(*) <> 2 ORDER BY name
                 """)
-        differing += Array(Set(odd)).sorted()
         for table in ["checkpoint"] + ReadModel.allCases.flatMap(\.tables)
         where !differing.contains(table) {
             let rows = ["main", "aside"].map { "SELECT * FROM \($0).\(table)" }
@@ -73,7 +70,7 @@ extension Projector {
     func rebuildLocked(_ models: Set<ReadModel>, through last: Seq?) throws -> ProjectionReport {
         let beside = home.databasePath + ".rebuild"
         var report = try build(beside, models, through: last)
-        report.stages.append(("swap", try timed { try swap(beside) }))
+        try report.stage("swap") { try swap(beside) }
         return report
     }
 
@@ -82,7 +79,7 @@ extension Projector {
     /// The old one is recovered first and its journals go: a journal left under this name would be
     /// played into the new file.
     private func swap(_ beside: String) throws {
-        if (try? ledger.disk.contents(of: home.databasePath, limit: 16)) ?? nil != nil {
+        if hasDatabase {
             try? Self.open(home.databasePath, timeoutMS: timeoutMS).inDatabase { db in
                 _ = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema")
             }
@@ -100,20 +97,19 @@ extension Projector {
     private func build(_ path: String, _ models: Set<ReadModel>, through last: Seq?) throws
         -> ProjectionReport
     {
-        let clock = ContinuousClock()
-        let start = clock.now
+        let start = ContinuousClock.now
         var report = ProjectionReport(rebuilt: ReadModel.allCases.filter(models.contains))
         removeDatabase(path)
         do {
             try mapped {
                 let queue = try Self.open(path, creating: true)
                 try queue.inDatabase { db in
-                    for pragma in [
-                        "page_size = 16384", "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE",
-                        "cache_size = -32768",
-                    ] {
-                        try db.execute(sql: "PRAGMA " + pragma)
-                    }
+                    try db.execute(
+                        sql: """
+                            PRAGMA page_size = 16384; PRAGMA cache_size = -32768;
+                            PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+                            PRAGMA locking_mode = EXCLUSIVE
+                            """)
                     if models.count < ReadModel.allCases.count {
                         try db.execute(sql: "ATTACH ? AS live", arguments: [home.databasePath])
                     }
@@ -121,30 +117,25 @@ extension Projector {
                         try fill(db, models, through: last, &report)
                         return .commit
                     }
-                    report.stages.append(
-                        (
-                            "check",
-                            try timed {
-                                let verdict =
-                                    try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? ""
-                                guard verdict == "ok" else { throw broken(verdict) }
-                            }
-                        ))
+                    try report.stage("check") {
+                        let verdict = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? ""
+                        guard verdict != "ok" else { return }
+                        throw ProjectorError(
+                            code: .io, message: "the rebuilt database does not verify: \(verdict)",
+                            remedy: "nothing was replaced; "
+                                + "check the memory and the disk of this machine.")
+                    }
                 }
                 try queue.close()
-                report.stages.append(
-                    (
-                        "sync",
-                        try timed {
-                            try ledger.disk.open(path, writing: true, creating: false)?.sync()
-                        }
-                    ))
+                try report.stage("sync") {
+                    try ledger.disk.open(path, writing: true, creating: false)?.sync()
+                }
             }
         } catch {
             removeDatabase(path)
             throw error
         }
-        report.seconds = (clock.now - start).seconds
+        report.seconds = (ContinuousClock.now - start) / .seconds(1)
         return report
     }
 
@@ -164,7 +155,7 @@ extension Projector {
         var reached = ledger.origin
         var offset = 0
         var events = 0
-        let folding = try timed {
+        try report.stage("fold") {
             while let next = try pipe.next() {
                 for event in next.events { try fold.apply(event) }
                 events += next.events.count
@@ -179,12 +170,11 @@ extension Projector {
         report.events = events
         report.to = reached.seq
         report.notice = pipe.cursor.notice
-        report.stages.append(("read", pipe.busySeconds))
-        report.stages.append(("fold", folding))
+        report.stages.insert(("read", pipe.busySeconds), at: 0)
         // Sorted runs that fit the processor's cache are a third faster than one large run.
         try db.execute(sql: "PRAGMA cache_size = -8192")
-        report.stages.append(("indexes", try timed { try db.execute(sql: Schema.indexes) }))
-        report.stages.append(("listens", try timed { try fold.finish(all: true) }))
+        try report.stage("indexes") { try db.execute(sql: Schema.indexes) }
+        try report.stage("listens") { try fold.finish(all: true) }
         try db.execute(sql: Schema.views)
         try ledger.syncEnd()
         try Self.write(reached, hint: offset, db)

@@ -15,6 +15,11 @@ public struct ProjectionReport: Sendable {
     public var stages: [(name: String, seconds: Double)] = []
     /// What a person should know of the log's end.
     public var notice: String?
+
+    /// Does a part of the work and notes how long it took.
+    mutating func stage(_ name: String, _ work: () throws -> Void) rethrows {
+        stages.append((name, try ContinuousClock().measure(work) / .seconds(1)))
+    }
 }
 
 /// Runs the folds over a ledger: catch-up, rebuild beside and swap, any moment of the past, check.
@@ -42,13 +47,10 @@ public struct Projector: Sendable {
     /// - Parameter last: Where to stop; nil for the end of the log.
     public func catchUp(through last: Seq? = nil) throws -> ProjectionReport {
         try lockedOut {
-            guard let state = liveState(), state.schema == Schema.hash else {
-                return try rebuildLocked(Set(ReadModel.allCases), through: last)
-            }
             let head = (try? ledger.head())??.checkpoint.seq ?? 0
-            if head - state.checkpoint.seq > max(rebuildBeyond, state.checkpoint.seq) {
-                return try rebuildLocked(Set(ReadModel.allCases), through: last)
-            }
+            guard let state = liveState(), state.schema == Schema.hash,
+                head - state.checkpoint.seq <= max(rebuildBeyond, state.checkpoint.seq)
+            else { return try rebuildLocked(Set(ReadModel.allCases), through: last) }
             return try mapped { try advance(from: state, through: last) }
         }
     }
@@ -114,23 +116,32 @@ public struct Projector: Sendable {
     }
 
     func liveState() -> LiveState? {
-        guard (try? ledger.disk.contents(of: home.databasePath, limit: 16)) ?? nil != nil else {
-            return nil
+        guard hasDatabase else { return nil }
+        return try? live().inDatabase { db in
+            let row = try Row.fetchOne(db, sql: "SELECT schema, seq, chain FROM checkpoint")
+            guard let row, let chain = Digest(hex: row[2] as String) else { return nil }
+            return LiveState(
+                schema: row[0], checkpoint: Checkpoint(seq: row[1], chain: chain),
+                hint: try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0)
         }
-        return try? Self.open(home.databasePath, readonly: access(home.databasePath, W_OK) != 0)
-            .inDatabase {
-                db in
-                let row = try Row.fetchOne(db, sql: "SELECT schema, seq, chain FROM checkpoint")
-                guard let row, let chain = Digest(hex: row[2] as String) else { return nil }
-                return LiveState(
-                    schema: row[0], checkpoint: Checkpoint(seq: row[1], chain: chain),
-                    hint: try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0)
-            }
+    }
+
+    var hasDatabase: Bool {
+        (try? ledger.disk.contents(of: home.databasePath, limit: 16)) ?? nil != nil
+    }
+
+    /// Opens the live database; without a right to write it is read all the same.
+    private func live() throws -> DatabaseQueue {
+        try Self.open(home.databasePath, readonly: access(home.databasePath, W_OK) != 0)
+    }
+
+    /// Reads the live database in one transaction.
+    public func read<R>(_ body: (Database) throws -> R) throws -> R {
+        try mapped { try live().read(body) }
     }
 
     func advance(from state: LiveState, through last: Seq?) throws -> ProjectionReport {
-        let clock = ContinuousClock()
-        let start = clock.now
+        let start = ContinuousClock.now
         let cursor = try LedgerCursor(
             ledger, start: state.checkpoint, through: last, hint: state.hint)
         var report = ProjectionReport(from: state.checkpoint.seq, to: state.checkpoint.seq)
@@ -158,7 +169,7 @@ public struct Projector: Sendable {
             }
         }
         report.notice = cursor.notice
-        report.seconds = (clock.now - start).seconds
+        report.seconds = (ContinuousClock.now - start) / .seconds(1)
         return report
     }
 
@@ -171,13 +182,6 @@ public struct Projector: Sendable {
     }
 
     // MARK: Parts
-
-    func timed(_ body: () throws -> Void) rethrows -> Double {
-        let clock = ContinuousClock()
-        let start = clock.now
-        try body()
-        return (clock.now - start).seconds
-    }
 
     /// Does something while no other projector writes.
     func lockedOut<R>(_ body: () throws -> R) throws -> R {
@@ -220,12 +224,6 @@ public struct Projector: Sendable {
         )
     }
 
-    func broken(_ verdict: String) -> ProjectorError {
-        ProjectorError(
-            code: .io, message: "the rebuilt database does not verify: \(verdict)",
-            remedy: "nothing was replaced; check the memory and the disk of this machine.")
-    }
-
     var databaseMissing: ProjectorError {
         ProjectorError(
             code: .io, message: "\(home.path) cannot be written",
@@ -244,22 +242,6 @@ public struct Projector: Sendable {
         configuration.busyMode = .timeout(Double(timeoutMS) / 1000)
         configuration.foreignKeysEnabled = false
         return try DatabaseQueue(path: path, configuration: configuration)
-    }
-
-    /// Reads the live database in one transaction.
-    public func read<R>(_ body: (Database) throws -> R) throws -> R {
-        try mapped {
-            try Self.open(home.databasePath, readonly: access(home.databasePath, W_OK) != 0)
-                .inDatabase { db in
-                    var result: R?
-                    try db.inTransaction(.deferred) {
-                        result = try body(db)
-                        return .rollback
-                    }
-                    guard let result else { throw databaseMissing }
-                    return result
-                }
-        }
     }
 }
 
