@@ -94,9 +94,11 @@ struct ExplainCommand: ParsableCommand {
         }
         let play = HistoryRow(payload).play
         let place = "row \(line.data["row"]?.integer ?? 0) of \(line.data["file"]?.text ?? "?")"
+        let ended = play.endedAtMS.map { ISOTime.text($0, fraction: false) }
         let facts =
-            "\(play.playedMS) ms played, ended \(play.endedAtMS.map { ISOTime.text($0, fraction: false) } ?? "at no possible time"), "
-            + "reason_end \(payload["reason_end"]?.text ?? "unknown"), \(play.isSkipped ? "skipped" : "not skipped")"
+            "\(play.playedMS) ms played, ended \(ended ?? "at no possible time"), "
+            + "reason_end \(payload["reason_end"]?.text ?? "unknown"), "
+            + (play.isSkipped ? "skipped" : "not skipped")
         guard let reason = play.reason ?? (isDuplicate ? .nearDuplicate : nil) else {
             return "\(place) is a listen: \(facts)"
         }
@@ -106,8 +108,8 @@ struct ExplainCommand: ParsableCommand {
 
     private static let meaning: [Play.Reason: String] = [
         .badTime: "its time cannot be read", .podcast: "it is an episode",
-        .audiobook: "it is an audiobook",
-        .noTrack: "it names no track", .incognito: "it was a private session",
+        .audiobook: "it is an audiobook", .noTrack: "it names no track",
+        .incognito: "it was a private session",
         .short: "under 30 s, or under 4 min and left before its end",
         .nearDuplicate: "an earlier row has the same track and length and ended at most 2 s apart",
     ]
@@ -142,13 +144,7 @@ struct ExplainCommand: ParsableCommand {
                 "sort_key": .text(row.sortKey.description),
                 "added_at": .text(ISOTime.text(row.addedAtMS)),
                 "events": .array(
-                    steps.map {
-                        [
-                            "seq": .integer($0.step.seq), "at": .text(ISOTime.text($0.step.at)),
-                            "type": .text($0.step.type), "run": .text($0.step.run),
-                            "what": .text($0.what),
-                        ]
-                    }),
+                    steps.map { .object($0.step.members + [("what", .text($0.what))]) }),
             ])
         }
         Output.line(
@@ -169,9 +165,7 @@ struct ExplainCommand: ParsableCommand {
         let (uri, title, rows) = try session.read { db in
             let id = try trackID(reference, db)
             let names = try Row.fetchOne(
-                db,
-                sql:
-                    "SELECT n.uri, t.title FROM tracks t JOIN nodes n ON n.id = t.id WHERE t.id = ?",
+                db, sql: "SELECT n.uri, t.title FROM tracks t JOIN nodes n USING (id) WHERE id = ?",
                 arguments: [id])
             let rows = try Listing(
                 [

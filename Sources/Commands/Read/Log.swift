@@ -77,8 +77,7 @@ struct LogStat: ParsableCommand {
                     found.segments.map {
                         [
                             "name": .text($0.name), "first": .integer($0.firstSeq),
-                            "bytes": JSON($0.size),
-                            "sealed": .bool($0.sealed),
+                            "bytes": JSON($0.size), "sealed": .bool($0.sealed),
                         ]
                     }),
             ])

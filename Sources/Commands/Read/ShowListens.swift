@@ -37,8 +37,7 @@ struct TracksCommand: ParsableCommand {
 
     func run() throws {
         let text = query ?? ""
-        let escaped = text.replacing("\\", with: "\\\\").replacing("%", with: "\\%").replacing(
-            "_", with: "\\_")
+        let escaped = text.replacing(#/[\\%_]/#) { "\\" + $0.output }
         let condition = """
              WHERE t.is_deleted = 0 AND (t.title LIKE ?1 ESCAPE '\\' OR t.artists LIKE ?1 ESCAPE '\\'
                 OR t.album LIKE ?1 ESCAPE '\\' OR n.uri = ?2 OR (?2 = '' AND t.title IS NULL))
@@ -150,9 +149,9 @@ struct ListensCommand: ParsableCommand {
             ?? "l.reason IS NULL"
         let columns: [Listing.Column] = [
             .init("listened_at", "STARTED", .time), .init("ms_played", "PLAYED", .duration),
-            .init("title", "TITLE"),
-            .init("artists", "ARTISTS", .names), .init("uri"), .init("channels", nil, .channels),
-            .init("seq", "SEQ", .number), .init("reason", reason == nil ? nil : "REASON"),
+            .init("title", "TITLE"), .init("artists", "ARTISTS", .names), .init("uri"),
+            .init("channels", nil, .channels), .init("seq", "SEQ", .number),
+            .init("reason", reason == nil ? nil : "REASON"),
         ]
         try session.read { db in
             try Listing(
@@ -178,9 +177,8 @@ struct TopCommand: ParsableCommand {
         let session = try Session(reading: globals)
         let columns: [Listing.Column] = [
             .init("plays", "PLAYS", .number), .init("title", "TITLE"),
-            .init("artists", "ARTISTS", .names),
-            .init("uri", "URI"), .init("first_played", nil, .time),
-            .init("last_played", nil, .time),
+            .init("artists", "ARTISTS", .names), .init("uri", "URI"),
+            .init("first_played", nil, .time), .init("last_played", nil, .time),
         ]
         try session.read { db in
             try Listing(

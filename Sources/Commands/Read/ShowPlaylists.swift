@@ -17,8 +17,8 @@ struct PlaylistsCommand: ParsableCommand {
             try Listing(
                 [
                     .init("name", "NAME"), .init("count", "ROWS", .number),
-                    .init("updated_at", "CHANGED", .time),
-                    .init("playlist", "URI"), .init("description"), .init("linked"),
+                    .init("updated_at", "CHANGED", .time), .init("playlist", "URI"),
+                    .init("description"), .init("linked"),
                 ], db,
                 """
                 SELECT p.name, p.track_count, p.updated_at, p.uri, p.description,
@@ -27,6 +27,25 @@ struct PlaylistsCommand: ParsableCommand {
                 FROM playlists p WHERE p.is_deleted = 0 ORDER BY p.name, p.id
                 """)
         }.print(globals)
+    }
+}
+
+/// A track as the JSON of its row tells it.
+private func members(_ uri: String?, _ names: [String: TrackNames]) -> [(String, JSON)] {
+    let known = uri.flatMap { names[$0] }
+    return [
+        ("uri", JSON(uri)), ("title", JSON(known?.title)),
+        ("artists", known.map { .array($0.artists.map { .text($0) }) } ?? nil),
+    ]
+}
+
+extension PlaylistPast.Step {
+    /// The event as the JSON of a step tells it.
+    var members: [(String, JSON)] {
+        [
+            ("seq", .integer(seq)), ("at", .text(ISOTime.text(at))), ("type", .text(type)),
+            ("run", .text(run)),
+        ]
     }
 }
 
@@ -42,39 +61,28 @@ struct PlaylistView {
 
     init(_ reference: String, asOf when: When?, _ session: Session) throws {
         let then = try when?.seq(in: session)
-        let view = try session.read { db in
+        (found, name, description, rows, seq, names) = try session.read { db in
             let found = try FoundPlaylist.find(reference, db, asOf: then)
-            let reached = try Seq.fetchOne(db, sql: "SELECT seq FROM checkpoint") ?? 0
-            var name = found.name
-            var description = try String.fetchOne(
-                db, sql: "SELECT description FROM playlists WHERE id = ?", arguments: [found.id])
-            let rows: [PlaylistRow]
-            if let then {
-                let state = try PlaylistPast(playlist: found, ledger: session.ledger).state(
-                    at: then)
-                rows = state.rows.rows
-                name = state.name
-                description = state.description
-            } else {
-                rows = try found.rows(db)
+            let state = try then.map {
+                try PlaylistPast(playlist: found, ledger: session.ledger).state(at: $0)
             }
-            let names = try TrackNames.of(rows.map(\.uri), db)
-            return (found, name, description, rows, then ?? reached, names)
+            let today = try String.fetchOne(
+                db, sql: "SELECT description FROM playlists WHERE id = ?", arguments: [found.id])
+            let reached = try Seq.fetchOne(db, sql: "SELECT seq FROM checkpoint") ?? 0
+            let rows = try state?.rows.rows ?? found.rows(db)
+            return try (
+                found, state?.name ?? found.name, state.map(\.description) ?? today, rows,
+                then ?? reached, TrackNames.of(rows.map(\.uri), db)
+            )
         }
-        (found, name, description, rows, seq, names) = view
         at = try session.ledger.time(of: seq)
     }
 
-    func item(_ index: Int) -> JSON {
+    private func item(_ index: Int) -> JSON {
         let row = rows[index]
-        let known = row.uri.flatMap { names[$0] }
-        return [
-            "position": JSON(index + 1), "sort_key": .text(row.sortKey.description),
-            "uri": JSON(row.uri),
-            "title": JSON(known?.title),
-            "artists": known.map { .array($0.artists.map { .text($0) }) } ?? nil,
-            "added_at": .text(ISOTime.text(row.addedAtMS)),
-        ]
+        return .object(
+            [("position", JSON(index + 1)), ("sort_key", .text(row.sortKey.description))]
+                + members(row.uri, names) + [("added_at", .text(ISOTime.text(row.addedAtMS)))])
     }
 
     var json: JSON {
@@ -109,8 +117,7 @@ struct ShowPlaylist: ParsableCommand {
                 return [
                     String(index + 1), known?.title ?? (row.uri == nil ? "(not available)" : ""),
                     known?.artists.joined(separator: ", ") ?? "",
-                    String(ISOTime.text(row.addedAtMS).prefix(10)),
-                    row.uri ?? "",
+                    String(ISOTime.text(row.addedAtMS).prefix(10)), row.uri ?? "",
                 ]
             }, right: [0])
     }
@@ -130,27 +137,24 @@ struct HistoryCommand: ParsableCommand {
             steps.append($0)
         }
         guard !globals.json else {
-            return Output.json(
-                .array(
-                    steps.map { step in
-                        [
-                            "seq": .integer(step.seq), "at": .text(ISOTime.text(step.at)),
-                            "type": .text(step.type),
-                            "run": .text(step.run), "added": JSON(step.changes.inserted.count),
-                            "removed": JSON(step.changes.removed.count),
-                            "moved": JSON(step.changes.moved),
-                            "count": JSON(step.rowCount), "name": .text(step.name),
-                        ]
-                    }))
+            let rows = steps.map { step -> JSON in
+                let changes: [(String, JSON)] = [
+                    ("added", JSON(step.changes.inserted.count)),
+                    ("removed", JSON(step.changes.removed.count)),
+                    ("moved", JSON(step.changes.moved)), ("count", JSON(step.rowCount)),
+                    ("name", .text(step.name)),
+                ]
+                return .object(step.members + changes)
+            }
+            return Output.json(.array(rows))
         }
         Output.table(
             ["SEQ", "AT", "EVENT", "+", "-", "MOVED", "ROWS", "NAME"],
             steps.map {
                 [
                     String($0.seq), ISOTime.text($0.at, fraction: false), $0.type,
-                    String($0.changes.inserted.count),
-                    String($0.changes.removed.count), String($0.changes.moved), String($0.rowCount),
-                    $0.name,
+                    String($0.changes.inserted.count), String($0.changes.removed.count),
+                    String($0.changes.moved), String($0.rowCount), $0.name,
                 ]
             }, right: [0, 3, 4, 5, 6])
     }
@@ -177,43 +181,28 @@ struct DiffCommand: ParsableCommand {
             return (old, new, try TrackNames.of(old + new, db))
         }
         let difference = ListDifference(from: old, to: new)
-        func track(_ uri: String?, _ position: [(String, JSON)]) -> JSON {
-            let known = uri.flatMap { names[$0] }
-            return .object(
-                position + [
-                    ("uri", JSON(uri)), ("title", JSON(known?.title)),
-                    ("artists", known.map { .array($0.artists.map { .text($0) }) } ?? nil),
-                ])
+        typealias Change = (mark: String, from: Int?, to: Int?, uri: String?)
+        let removed = difference.removed.map { Change("-", $0 + 1, nil, old[$0]) }
+        let added = difference.added.map { Change("+", nil, $0 + 1, new[$0]) }
+        let moved = difference.moved.map {
+            Change("~", (difference.origins[$0] ?? 0) + 1, $0 + 1, new[$0])
+        }
+        func json(_ changes: [Change], _ places: (Change) -> [(String, JSON)]) -> JSON {
+            .array(changes.map { .object(places($0) + members($0.uri, names)) })
         }
         guard !globals.json else {
             return Output.json([
-                "added": .array(
-                    difference.added.map { track(new[$0], [("position", JSON($0 + 1))]) }),
-                "removed": .array(
-                    difference.removed.map { track(old[$0], [("position", JSON($0 + 1))]) }),
-                "moved": .array(
-                    difference.moved.map {
-                        track(
-                            new[$0],
-                            [
-                                ("from", JSON((difference.origins[$0] ?? 0) + 1)),
-                                ("to", JSON($0 + 1)),
-                            ])
-                    }),
+                "added": json(added) { [("position", JSON($0.to))] },
+                "removed": json(removed) { [("position", JSON($0.from))] },
+                "moved": json(moved) { [("from", JSON($0.from)), ("to", JSON($0.to))] },
             ])
         }
-        func line(_ uri: String?) -> String {
-            uri.map { names[$0]?.line ?? "" } ?? "(not available)"
+        let rows = (removed + added + moved).map { change in
+            [
+                change.mark, change.from.map(String.init) ?? "", change.to.map(String.init) ?? "",
+                change.uri.map { names[$0]?.line ?? "" } ?? "(not available)", change.uri ?? "",
+            ]
         }
-        let rows =
-            difference.removed.map { ["-", String($0 + 1), "", line(old[$0]), old[$0] ?? ""] }
-            + difference.added.map { ["+", "", String($0 + 1), line(new[$0]), new[$0] ?? ""] }
-            + difference.moved.map {
-                [
-                    "~", String((difference.origins[$0] ?? 0) + 1), String($0 + 1), line(new[$0]),
-                    new[$0] ?? "",
-                ]
-            }
         if rows.isEmpty { return Output.line("no difference") }
         Output.table(["", "FROM", "TO", "TRACK", "URI"], rows, right: [1, 2])
     }
@@ -237,8 +226,7 @@ struct ExportPlaylist: ParsableCommand {
     @Option(help: "RFC 3339, a date, a seq, or so long ago.") var asOf: When?
 
     func run() throws {
-        let session = try Session(reading: globals)
-        let view = try PlaylistView(playlist, asOf: asOf, session)
+        let view = try PlaylistView(playlist, asOf: asOf, Session(reading: globals))
         guard format == .m3u8 else { return Output.json(view.json) }
         // One line each; control characters have no place in a list that players and terminals show.
         func plain(_ text: String) -> String {

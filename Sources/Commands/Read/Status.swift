@@ -13,13 +13,11 @@ struct StatusCommand: ParsableCommand {
         let session = try Session(reading: globals)
         let (counts, reached, diverged) = try session.read { db in
             let counts = try [
-                "SELECT count(*) FROM playlists WHERE is_deleted = 0",
-                "SELECT count(*) FROM tracks WHERE is_deleted = 0",
-                "SELECT count(*) FROM listens WHERE reason IS NULL",
-                "SELECT count(*) FROM listens WHERE reason IS NOT NULL",
-                "SELECT count(*) FROM likes WHERE is_deleted = 0",
-            ].map { try Int.fetchOne(db, sql: $0) ?? 0 }
-            let reached = try Row.fetchOne(db, sql: "SELECT seq, chain FROM checkpoint")
+                "playlists WHERE is_deleted = 0", "tracks WHERE is_deleted = 0",
+                "listens WHERE reason IS NULL", "listens WHERE reason IS NOT NULL",
+                "likes WHERE is_deleted = 0",
+            ].map { try Int.fetchOne(db, sql: "SELECT count(*) FROM " + $0) ?? 0 }
+            let reached = try Seq.fetchOne(db, sql: "SELECT seq FROM checkpoint") ?? 0
             let diverged = try String.fetchAll(
                 db,
                 sql: """
@@ -27,23 +25,21 @@ struct StatusCommand: ParsableCommand {
                     AND p.edited_seq > p.synced_seq AND p.id IN (SELECT playlist_id FROM playlist_mappings)
                     ORDER BY p.id
                     """)
-            return (
-                counts, (seq: reached?[0] as Seq? ?? 0, chain: reached?[1] as String? ?? ""),
-                diverged
-            )
+            return (counts, reached, diverged)
         }
         let cursor = try LedgerCursor(
-            session.ledger, after: reached.seq, chained: false,
+            session.ledger, after: reached, chained: false,
             witnesses: session.projector.witnesses())
         try cursor.drain()
         let end = cursor.checkpoint
+        let behind = end.seq - reached
         let at = end.seq == 0 ? nil : ISOTime.text(cursor.time)
         guard !globals.json else {
             return Output.json([
                 "seq": .integer(end.seq), "at": JSON(at), "chain": .text(end.chain.description),
-                "behind": .integer(end.seq - reached.seq), "playlists": JSON(counts[0]),
-                "tracks": JSON(counts[1]),
-                "listens": JSON(counts[2]), "diverged": .array(diverged.map { .text($0) }),
+                "behind": .integer(behind), "playlists": JSON(counts[0]),
+                "tracks": JSON(counts[1]), "listens": JSON(counts[2]),
+                "diverged": .array(diverged.map { .text($0) }),
                 "not_counted": JSON(counts[3]), "likes": JSON(counts[4]),
                 "home": .text(session.home.path),
             ])
@@ -53,11 +49,7 @@ struct StatusCommand: ParsableCommand {
             [
                 ["home", session.home.path],
                 ["ledger", "\(end.seq) events, the last at \(at ?? "–")"],
-                [
-                    "read models",
-                    end.seq == reached.seq
-                        ? "up to date" : "\(end.seq - reached.seq) events behind",
-                ],
+                ["read models", behind == 0 ? "up to date" : "\(behind) events behind"],
                 ["playlists", String(counts[0])], ["tracks", String(counts[1])],
                 ["listens", "\(counts[2]), and \(counts[3]) rows that do not count"],
                 ["likes", String(counts[4])],
