@@ -67,33 +67,28 @@ public struct NaradaProject: ParsableCommand {
     }
 
     private func wantedModels() throws -> Set<ReadModel>? {
-        let names = only ?? (rebuild ? Self.onlyOne : nil)
-        return try names.map { names in
+        try (only ?? (rebuild ? Self.onlyOne : nil)).map { names in
             try Set(
                 names.split(separator: ",").map { name in
-                    guard let model = ReadModel(rawValue: String(name)) else {
-                        let names = ReadModel.allCases.map(\.rawValue)
-                        throw NaradaError.usage(
-                            "there is no read model '\(name)'",
-                            hint: didYouMean(String(name), among: names)
-                                ?? "it takes \(names.joined(separator: ", ")).")
-                    }
-                    return model
+                    if let model = ReadModel(rawValue: String(name)) { return model }
+                    let names = ReadModel.allCases.map(\.rawValue)
+                    throw NaradaError.usage(
+                        "there is no read model '\(name)'",
+                        hint: didYouMean(String(name), among: names)
+                            ?? "it takes \(names.joined(separator: ", ")).")
                 })
         }
     }
 
     private func print(_ report: ProjectionReport) {
         if let notice = report.notice, !globals.quiet { Output.note("note: \(notice)") }
-        let stages = report.stages.map { ($0.name, JSON.text(seconds($0.seconds))) }
+        func json(_ value: Double) -> JSON { .raw(Array(seconds(value).utf8)) }
         if globals.json {
             return Output.json([
                 "from": .integer(report.from), "to": .integer(report.to),
-                "events": JSON(report.events),
-                "seconds": .raw(Array(seconds(report.seconds).utf8)),
+                "events": JSON(report.events), "seconds": json(report.seconds),
                 "rebuilt": .array(report.rebuilt.map { .text($0.rawValue) }),
-                "stages": .object(
-                    stages.map { ($0.0, .raw(Array("\($0.1.text.dropFirst().dropLast())".utf8))) }),
+                "stages": .object(report.stages.map { ($0.name, json($0.seconds)) }),
             ])
         }
         guard !globals.quiet else { return }
@@ -102,13 +97,10 @@ public struct NaradaProject: ParsableCommand {
             ? "caught up" : "rebuilt \(report.rebuilt.map(\.rawValue).joined(separator: ", "))"
         Output.line(
             "\(what): \(report.events) events, now at \(report.to), \(seconds(report.seconds)) s")
-        if globals.verbose {
-            for stage in report.stages {
-                let what =
-                    stage.name == "read"
-                    ? "read, decompress, chain, scan (beside fold)" : stage.name
-                Output.note("  \(what): \(seconds(stage.seconds)) s")
-            }
+        guard globals.verbose else { return }
+        for (name, taken) in report.stages {
+            let what = name == "read" ? "read, decompress, chain, scan (beside fold)" : name
+            Output.note("  \(what): \(seconds(taken)) s")
         }
     }
 
@@ -122,8 +114,11 @@ public struct NaradaProject: ParsableCommand {
         let (report, differing) = try session.projector.check()
         session.progress.finish()
         guard differing.isEmpty else {
-            if globals.json { Output.json(["differing": .array(differing.map { .text($0) })]) }
-            if !globals.json { for name in differing { Output.line(name) } }
+            if globals.json {
+                Output.json(["differing": .array(differing.map { .text($0) })])
+            } else {
+                Output.line(differing.joined(separator: "\n"))
+            }
             throw NaradaError(
                 .badInput, "read-model-differs",
                 "\(differing.count) tables differ from a rebuild: \(differing.joined(separator: ", "))",
