@@ -34,11 +34,9 @@ struct ImportHistory: ParsableCommand {
         try import_.validate()
         try import_.append()
         let summary = try import_.finish()
-        let accounted =
-            summary.listens + summary.already + summary.skipped.reduce(0) { $0 + $1.count }
+        let accounted = summary.listens + summary.already + summary.skippedRows
         precondition(summary.rows == accounted, "every row is accounted for")
-        try session.answer(
-            summary.members, text: summary.text)
+        try session.answer(summary.members, text: summary.text)
     }
 }
 
@@ -50,6 +48,8 @@ private struct ImportSummary {
     var skipped: [(reason: String, count: Int)] = []
     var files: [String] = []
 
+    var skippedRows: Int { skipped.reduce(0) { $0 + $1.count } }
+
     var members: [(String, JSON)] {
         [
             ("rows", JSON(rows)), ("listens", JSON(listens)), ("already", JSON(already)),
@@ -60,8 +60,7 @@ private struct ImportSummary {
 
     var text: String {
         let reasons = skipped.map { "\($0.count) \($0.reason)" }.joined(separator: ", ")
-        let total = skipped.reduce(0) { $0 + $1.count }
-        return "\(rows) rows = \(listens) listens + \(already) already + \(total) skipped"
+        return "\(rows) rows = \(listens) listens + \(already) already + \(skippedRows) skipped"
             + (reasons.isEmpty ? "" : " (\(reasons))")
             + ", from \(Output.count(files.count, "file"))"
     }
@@ -76,7 +75,6 @@ private final class HistoryImport {
     private let files: ExportFiles
     private var summary = ImportSummary()
     private var rowCount = 0
-    private var bytesRead = 0
     private var known: Set<RowIdentity> = []
     private var knownThrough: Seq = 0
     private var pending: [(identity: RowIdentity, event: NewEvent)] = []
@@ -185,26 +183,21 @@ private final class HistoryImport {
         var counts: [String: Int] = [:]
         try session.projector.read { db in
             for range in session.appended {
-                for row in try Row.fetchAll(
+                let found = try Row.fetchAll(
                     db,
-                    sql:
-                        "SELECT ifnull(reason, ''), count(*) FROM listens WHERE id BETWEEN ? AND ? GROUP BY reason",
-                    arguments: [range.lowerBound << 16, (range.upperBound + 1) << 16 - 1])
-                {
-                    counts[row[0], default: 0] += row[1]
-                }
+                    sql: """
+                        SELECT ifnull(reason, ''), count(*) FROM listens
+                        WHERE id BETWEEN ? AND ? GROUP BY reason
+                        """, arguments: [range.lowerBound << 16, (range.upperBound + 1) << 16 - 1])
+                for row in found { counts[row[0], default: 0] += row[1] }
             }
         }
         summary.listens = counts[""] ?? 0
         counts[""] = nil
         summary.skipped = counts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-        try session.append(
-            [
-                NewEvent(
-                    .importFinished, on: StreamName(fixed: "import:spotify-history"),
-                    .object(summary.members))
-            ],
-            expecting: [:])
+        let stream = StreamName(fixed: "import:spotify-history")
+        let end = NewEvent(.importFinished, on: stream, .object(summary.members))
+        try session.append([end], expecting: [:])
         return summary
     }
 }

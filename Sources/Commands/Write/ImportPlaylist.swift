@@ -40,8 +40,7 @@ struct ImportPlaylist: ParsableCommand {
         let rows = results.map { result -> JSON in
             [
                 "playlist": .text(result.uri), "name": .text(result.name),
-                "count": JSON(result.count),
-                "change": .text(result.change),
+                "count": JSON(result.count), "change": .text(result.change),
             ]
         }
         try session.answer(
@@ -53,12 +52,17 @@ struct ImportPlaylist: ParsableCommand {
 
 /// A playlist as a file tells it.
 struct ListedPlaylist {
-    struct Item: Equatable {
+    struct Item {
         var uri: String?
         var names: [(String, JSON)] = []
         var addedAtMS: Milliseconds?
 
-        static func == (left: Item, right: Item) -> Bool { left.uri == right.uri }
+        /// Takes in what the file calls it.
+        mutating func name(_ title: String?, by artists: [String]?, on album: String? = nil) {
+            if let title { names.append(("title", .text(title))) }
+            if let artists { names.append(("artists", .array(artists.map { .text($0) }))) }
+            if let album { names.append(("album", .text(album))) }
+        }
     }
 
     var name: String
@@ -119,31 +123,26 @@ struct PlaylistFile {
     private static let limit = 32 << 20
 
     init(_ path: String) throws {
-        // A folder opens as a file does and fails when it is read.
-        guard let file = FileHandle(forReadingAtPath: path),
-            let data = try? file.read(upToCount: Self.limit + 1) ?? Data()
-        else {
-            throw NaradaError.notFound("cannot read \(path)", hint: "check the path.")
-        }
+        let data = try input(FileHandle(forReadingAtPath: path), path, atMost: Self.limit)
         let name = path.split(separator: "/").last.map(String.init) ?? path
         guard data.count <= Self.limit, let text = String(validating: data, as: UTF8.self) else {
             throw Self.malformed(name, "it is larger than 32 MB or not UTF-8")
         }
         if text.first(where: { !$0.isWhitespace && $0 != "\u{FEFF}" }) == "{" {
             try readJSON(Array(text.drop { $0 != "{" }.utf8), name)
-        } else if text.contains("#EXTM3U") || name.lowercased().hasSuffix(".m3u8")
-            || name.lowercased().hasSuffix(".m3u")
+        } else if text.contains("#EXTM3U")
+            || [".m3u", ".m3u8"].contains(where: name.lowercased().hasSuffix)
         {
             try readM3U8(text, name)
         } else {
             throw Self.malformed(name, "it is neither JSON nor M3U8")
         }
-        for index in playlists.indices {
-            guard playlists[index].items.count <= 65_536 else {
-                throw Self.malformed(name, "'\(playlists[index].name)' has more than 65,536 rows")
+        for (index, list) in playlists.enumerated() {
+            guard list.items.count <= 65_536 else {
+                throw Self.malformed(name, "'\(list.name)' has more than 65,536 rows")
             }
             // An empty URI names nothing.
-            for row in playlists[index].items.indices where playlists[index].items[row].uri == "" {
+            for row in list.items.indices where list.items[row].uri == "" {
                 playlists[index].items[row].uri = nil
             }
         }
@@ -154,10 +153,8 @@ struct PlaylistFile {
     }
 
     private mutating func readJSON(_ bytes: [UInt8], _ name: String) throws {
-        var bounds = JSONBounds()
-        bounds.value = Self.limit
         try bytes.withUnsafeBufferPointer { bytes in
-            do { try JSONValidator.check(bytes, bounds: bounds) } catch {
+            do { try JSONValidator.check(bytes, bounds: .init(value: Self.limit)) } catch {
                 throw Self.malformed(name, "\(error)")
             }
             let value = JSONValue(bytes)
@@ -181,11 +178,8 @@ struct PlaylistFile {
                 }
                 var item = ListedPlaylist.Item(uri: row["uri"]?.text)
                 item.addedAtMS = row["added_at"]?.text.flatMap { ISOTime.parse($0) }
-                if let title = row["title"]?.text { item.names.append(("title", .text(title))) }
-                if let artists = row["artists"], artists.isArray {
-                    item.names.append(
-                        ("artists", .array(artists.elements.compactMap { $0.text.map(JSON.text) })))
-                }
+                let artists = row["artists"].flatMap { $0.isArray ? $0.elements : nil }
+                item.name(row["title"]?.text, by: artists?.compactMap(\.text))
                 list.items.append(item)
             }
             playlists.append(list)
@@ -202,16 +196,14 @@ struct PlaylistFile {
         list.description = value["description"]?.text
         for row in items.elements {
             let track = row["track"]
-            let uri =
-                track?["trackUri"] ?? row["episode"]?["episodeUri"] ?? row["localTrack"]?["uri"]
+            let episode = row["episode"]
+            let uri = track?["trackUri"] ?? episode?["episodeUri"] ?? row["localTrack"]?["uri"]
+            let artist = (track?["artistName"] ?? episode?["showName"])?.text
             var item = ListedPlaylist.Item(uri: uri?.text)
             item.addedAtMS = row["addedDate"]?.text.flatMap { ISOTime.parseDate($0) }
-            let title = track?["trackName"] ?? row["episode"]?["episodeName"]
-            if let title = title?.text { item.names.append(("title", .text(title))) }
-            if let artist = (track?["artistName"] ?? row["episode"]?["showName"])?.text {
-                item.names.append(("artists", [.text(artist)]))
-            }
-            if let album = track?["albumName"]?.text { item.names.append(("album", .text(album))) }
+            item.name(
+                (track?["trackName"] ?? episode?["episodeName"])?.text,
+                by: artist.map { [$0] }, on: track?["albumName"]?.text)
             if item.uri == nil, let title = track?["trackName"]?.text,
                 let artist = track?["artistName"]?.text
             {
@@ -245,8 +237,7 @@ struct PlaylistFile {
                 info = parts.count > 1 && !parts[1].isEmpty ? M3U8.names(String(parts[1])) : nil
             } else if !line.hasPrefix("#"), !line.isEmpty {
                 if let info, line != M3U8.unavailable {
-                    item.names += [("title", .text(info.title))]
-                    if !info.artist.isEmpty { item.names += [("artists", [.text(info.artist)])] }
+                    item.name(info.title, by: info.artist.isEmpty ? nil : [info.artist])
                 }
                 item.uri = line == M3U8.unavailable ? nil : Self.uri(String(line), info)
                 list.items.append(item)

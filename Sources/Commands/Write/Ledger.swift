@@ -29,9 +29,7 @@ struct EventsCommand: ParsableCommand {
         guard globals.json else {
             return Output.table(
                 ["TYPE", "V", "STREAM", "MEANING"],
-                Catalogue.types.map {
-                    [$0.kind.rawValue, String($0.version), $0.stream, $0.meaning]
-                })
+                Catalogue.types.map { [$0.kind.rawValue, "\($0.version)", $0.stream, $0.meaning] })
         }
         Output.json(
             .array(
@@ -42,8 +40,8 @@ struct EventsCommand: ParsableCommand {
                     ]
                     return [
                         "type": .text(type.kind.rawValue), "v": JSON(type.version),
-                        "stream": .text(type.stream),
-                        "meaning": .text(type.meaning), "schema": type.schema, "example": example,
+                        "stream": .text(type.stream), "meaning": .text(type.meaning),
+                        "schema": type.schema, "example": example,
                     ]
                 }))
     }
@@ -85,9 +83,7 @@ struct AppendCommand: ParsableCommand {
             seq = try rehearse(events, session)
             guard !dryRun else { break }
             do {
-                let expecting = Dictionary(events.map { ($0.event.stream, seq) }) { first, _ in
-                    first
-                }
+                let expecting = Dictionary(events.map { ($0.event.stream, seq) }) { $1 }
                 try session.append(events.map(\.event), expecting: expecting)
                 break
             } catch let error as LedgerError where error.code == .conflict && attempt < 100 {}
@@ -98,61 +94,48 @@ struct AppendCommand: ParsableCommand {
     }
 
     private typealias Numbered = (line: Int, event: NewEvent)
+    private static let bounds = JSONBounds(value: 16 << 20)
+    private static let limit = 64 << 20
 
     private func single() throws -> Numbered {
         guard let type, let stream, var data else { throw ValidationError("Name the event.") }
         do {
             try data.withUTF8 { try JSONValidator.check($0, bounds: Self.bounds) }
-            let object: JSON = [
-                "type": .text(type), "stream": .text(stream), "data": .raw(Array(data.utf8)),
-            ]
-            return try object.bytes.withUnsafeBufferPointer {
-                (1, try Catalogue.newEvent(JSONValue($0)))
-            }
-        } catch let error as JSONFault {
+        } catch {
             throw NaradaError.badInput(
                 "--data is not JSON: \(error)", hint: "quote it whole, as '{\"name\":\"Evening\"}'."
             )
-        } catch let error as EventFault {
-            throw refusal(1, error.description)
         }
-    }
-
-    private static var bounds: JSONBounds {
-        var bounds = JSONBounds()
-        bounds.value = 16 << 20
-        return bounds
+        let object: JSON = [
+            "type": .text(type), "stream": .text(stream), "data": .raw(Array(data.utf8)),
+        ]
+        return try object.bytes.withUnsafeBufferPointer { try Self.event(JSONValue($0), line: 1) }
     }
 
     /// Reads the events of a file, every one of them checked.
     private static func events(in path: String) throws -> [Numbered] {
-        let limit = 64 << 20
         let file = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path)
-        // A folder opens as a file does and fails when it is read.
-        guard let file, let bytes = try? file.read(upToCount: limit + 1) ?? Data() else {
-            throw NaradaError.notFound("cannot read \(path)", hint: "check the path.")
-        }
+        let bytes = try input(file, path, atMost: limit)
         guard bytes.count <= limit else {
             throw NaradaError.badInput(
                 "\(path) is larger than a commit may be (64 MB)", hint: "append it in parts.")
         }
-        var events: [Numbered] = []
-        for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
-            .enumerated()
-        {
-            guard !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) else { continue }
+        let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
+        return try lines.filter { !$0.element.allSatisfy { [0x20, 0x0D, 0x09].contains($0) } }.map {
+            (index, line) in
             try Array(line).withUnsafeBufferPointer { line in
-                do {
-                    try JSONValidator.check(line, bounds: bounds)
-                    events.append((index + 1, try Catalogue.newEvent(JSONValue(line))))
-                } catch let error as EventFault {
-                    throw refusal(index + 1, error.description)
-                } catch let error as JSONFault {
+                do { try JSONValidator.check(line, bounds: bounds) } catch {
                     throw refusal(index + 1, "not JSON: \(error)")
                 }
+                return try event(JSONValue(line), line: index + 1)
             }
         }
-        return events
+    }
+
+    private static func event(_ value: JSONValue, line: Int) throws -> Numbered {
+        do { return (line, try Catalogue.newEvent(value)) } catch {
+            throw refusal(line, error.description)
+        }
     }
 
     /// Tries the events on the read models; nothing of it stays.
@@ -165,6 +148,15 @@ struct AppendCommand: ParsableCommand {
             throw refusal(events.indices.contains(index) ? events[index].line : 1, error.reason)
         }
     }
+}
+
+/// Reads a file, and one byte more than it may have where there is more.
+func input(_ file: FileHandle?, _ path: String, atMost limit: Int) throws -> Data {
+    // A folder opens as a file does and fails when it is read.
+    guard let file, let bytes = try? file.read(upToCount: limit + 1) ?? Data() else {
+        throw NaradaError.notFound("cannot read \(path)", hint: "check the path.")
+    }
+    return bytes
 }
 
 private func refusal(_ line: Int, _ reason: String) -> NaradaError {
