@@ -92,17 +92,25 @@ public final class Fold {
             try listens?.historyRow(row, node: node, seq: line.seq)
         case .spotifyTrackObserved:
             guard let payload = data["payload"] else { return }
-            _ = try nodes.node(line.stream, rank: 3, in: line, ordinal: &ordinal) {
+            let node = try nodes.node(line.stream, rank: 3, in: line, ordinal: &ordinal) {
                 NodeFacts(spotifyTrack: payload)
             }
+            try nodes.observed(node, digest: data["digest"])
         case .spotifyPlaylistPage, .spotifyLikesPage:
             let rows = data["payload"]?["items"]?.elements ?? []
             let items = rows.map { ListedItem(pageRow: $0) }
             try ensure(items, line, &ordinal)
-            playlists?.page(items, stream: line.streamName, seq: line.seq)
-        case .spotifyPlaylistFetched, .spotifyLikesFetched:
+            playlists?.page(items.map(\.item), stream: line.streamName, seq: line.seq)
+        case .spotifyPlaylistsPage:
+            let rows = data["payload"]?["items"]?.elements ?? []
+            playlists?.page(
+                rows.map { PlaylistItem(uri: $0["uri"]?.text) }, stream: line.streamName,
+                seq: line.seq)
+        case .spotifyPlaylistFetched, .spotifyLikesFetched, .spotifyPlaylistsFetched:
             try playlists?.fetched(
                 event.kind, data, stream: line.streamName, seq: line.seq, at: line.at)
+        case .spotifyPlaylistObserved:
+            try playlists?.observed(data, stream: line.streamName, seq: line.seq, at: line.at)
         case .clockBehind, .tailDiscarded, .importFinished: break
         default:
             guard let fact = try PlaylistFact(event.kind, data) else { return }

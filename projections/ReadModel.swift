@@ -13,7 +13,7 @@ public enum ReadModel: String, CaseIterable, Sendable {
         case .playlists:
             [
                 "playlists", "playlist_names", "playlist_mappings", "playlist_tracks", "page_items",
-                "likes", "fetches",
+                "likes", "fetches", "outbox", "service_playlists",
             ]
         case .listens: ["listens"]
         }
@@ -32,7 +32,7 @@ public enum ReadModel: String, CaseIterable, Sendable {
 /// The SQL of the read models, embedded in the program.
 public enum Schema {
     /// Counts up when a fold gives other rows for the same events.
-    private static let foldVersion = 2
+    private static let foldVersion = 3
 
     public static let tables = String(decoding: PackageResources.tables_sql, as: UTF8.self)
     public static let indexes = String(decoding: PackageResources.indexes_sql, as: UTF8.self)

@@ -12,6 +12,34 @@ public struct SQLiteFailure: Error, CustomStringConvertible {
     }
 }
 
+/// What a parameter of a statement can hold beside null.
+public protocol Bindable {}
+extension Int64: Bindable {}
+extension String: Bindable {}
+
+/// The statements of a fold, each prepared when it is first used.
+public final class Statements {
+    private let database: OpaquePointer
+    private var prepared: [String: Statement] = [:]
+
+    /// Prepares on a database.
+    public init(_ database: OpaquePointer) { self.database = database }
+
+    /// The statement of a text, its parameters bound in order.
+    public func callAsFunction(_ sql: String, _ values: (any Bindable)?...) throws -> Statement {
+        let statement = try prepared[sql] ?? Statement(database, sql)
+        prepared[sql] = statement
+        for (index, value) in values.enumerated() {
+            if let text = value as? String {
+                statement.bind(Int32(index + 1), text)
+            } else {
+                statement.bind(Int32(index + 1), value as? Int64)
+            }
+        }
+        return statement
+    }
+}
+
 /// A prepared statement of the inner loop: the C API on a connection that GRDB opened.
 public final class Statement {
     private let database: OpaquePointer

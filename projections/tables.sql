@@ -12,7 +12,8 @@ CREATE TABLE nodes(
     id INTEGER PRIMARY KEY,
     uri TEXT NOT NULL,                  -- spotify:track:…, text:track:…
     track_id INTEGER NOT NULL,
-    rank INTEGER NOT NULL               -- how good a source its names are from: 0 none … 3 the service
+    rank INTEGER NOT NULL,              -- how good a source its names are from: 0 none … 3 the service
+    digest TEXT                         -- of the payload that the service showed last
 );
 CREATE TABLE tracks(
     id INTEGER PRIMARY KEY,
@@ -116,6 +117,30 @@ CREATE TABLE fetches(
     stream TEXT NOT NULL,
     fetched_at INTEGER NOT NULL,
     item_count INTEGER NOT NULL
+);
+CREATE TABLE outbox(                    -- effects on services
+    id INTEGER PRIMARY KEY,             -- of the intention
+    kind TEXT NOT NULL,                 -- push
+    playlist_id INTEGER,
+    target TEXT NOT NULL,               -- what is changed there, or the service where it is made
+    status TEXT NOT NULL,               -- intended, completed, failed
+    writes INTEGER NOT NULL,            -- calls it takes; then those it took
+    reason TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+);
+CREATE TABLE service_playlists(
+    id INTEGER PRIMARY KEY,
+    uri TEXT NOT NULL UNIQUE,           -- spotify:playlist:…
+    name TEXT,
+    owner TEXT,                         -- the owner's id
+    snapshot_id TEXT,                   -- the newest that was seen
+    item_count INTEGER,
+    description TEXT,
+    is_listed INTEGER NOT NULL DEFAULT 0, -- in the last complete list of playlists
+    updated_at INTEGER NOT NULL,
+    fetched_snapshot TEXT,              -- the one whose rows were fetched last
+    digest TEXT                         -- of the payload that the service showed last
 );
 
 -- listens: every row of every history, with the reason why it does not count.

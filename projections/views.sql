@@ -99,3 +99,27 @@ CREATE VIEW listens_iso AS SELECT
     channel,
     reason
 FROM listens;
+CREATE VIEW outbox_iso AS SELECT
+    id,
+    kind,
+    playlist_id,
+    target,
+    status,
+    writes,
+    reason,
+    strftime('%Y-%m-%dT%H:%M:%S', created_at / 1000, 'unixepoch') || printf('.%03dZ', created_at % 1000) AS created_at,
+    strftime('%Y-%m-%dT%H:%M:%S', updated_at / 1000, 'unixepoch') || printf('.%03dZ', updated_at % 1000) AS updated_at
+FROM outbox;
+CREATE VIEW service_playlists_iso AS SELECT
+    id,
+    uri,
+    name,
+    owner,
+    snapshot_id,
+    item_count,
+    description,
+    is_listed,
+    strftime('%Y-%m-%dT%H:%M:%S', updated_at / 1000, 'unixepoch') || printf('.%03dZ', updated_at % 1000) AS updated_at,
+    fetched_snapshot,
+    digest
+FROM service_playlists;

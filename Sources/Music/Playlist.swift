@@ -45,7 +45,7 @@ public enum PlaylistEdit: Hashable, Sendable {
     case remove([Int])
     /// Rows from a position on; `to` is the first one's position after the move.
     case move(from: Int, count: Int, to: Int)
-    /// The whole list.
+    /// The whole list; a row that stays takes over the time at which the item says that it was added.
     case set([PlaylistItem])
 }
 
@@ -61,7 +61,8 @@ public struct PlaylistEditError: Error, Hashable, Sendable, CustomStringConverti
 public struct RowChanges: Sendable {
     public var inserted: [PlaylistRow] = []
     public var removed: [PlaylistRow] = []
-    /// Rows with another key; those that did not move only because all keys were spread anew.
+    /// Rows with another key or another time at which they were added; those that did not move only
+    /// because all keys were spread anew, or for their time.
     public var updated: [PlaylistRow] = []
     /// How many rows changed their place among the others.
     public var moved = 0
@@ -79,7 +80,7 @@ public struct PlaylistRows: Sendable {
 
     /// The list that an edit leads to.
     ///
-    /// - Returns: For each row the old row it is, or the item that is new.
+    /// - Returns: For each row the old row it is, and the item that it is taken from.
     private func arrangement(_ edit: PlaylistEdit) throws(PlaylistEditError) -> [(
         old: Int?, item: PlaylistItem?
     )] {
@@ -112,7 +113,7 @@ public struct PlaylistRows: Sendable {
             list.insert(contentsOf: block, at: to - 1)
         case .set(let items):
             let difference = ListDifference(from: rows.map(\.uri), to: items.map(\.uri))
-            list = zip(difference.origins, items).map { ($0, $0 == nil ? $1 : nil) }
+            list = zip(difference.origins, items).map { ($0, $1) }
         }
         return list
     }
@@ -138,6 +139,7 @@ public struct PlaylistRows: Sendable {
         for entry in list {
             if let old = entry.old {
                 result.append(rows[old])
+                if let added = entry.item?.addedAtMS { result[result.count - 1].addedAtMS = added }
             } else {
                 result.append(
                     PlaylistRow(
@@ -158,7 +160,7 @@ public struct PlaylistRows: Sendable {
                 result[index].updatedAtMS = atMS
                 changes.moved += 1
                 changes.updated.append(result[index])
-            } else if respread {
+            } else if respread || rows[entry.old ?? 0].addedAtMS != result[index].addedAtMS {
                 changes.updated.append(result[index])
             }
         }

@@ -23,17 +23,26 @@ struct AppendTests {
                 Set($0.keys) == ["type", "v", "stream", "meaning", "schema", "example"]
             })
 
-        for type in types {
-            let result = try home.cmd(
-                "append", "--file", "-", input: try canonical(try #require(type["example"])))
+        // A push is settled once, so each way in which it can end has an intention of its own.
+        let names = types.compactMap { $0["type"] as? String }
+        let intended = try #require(names.firstIndex(of: "push.intended"))
+        let failed = try #require(names.firstIndex(of: "push.failed"))
+        var examples = try types.map { try canonical(try #require($0["example"])) }
+        for (index, seq) in [(intended + 1, intended + 1), (failed, failed + 1)] {
+            examples[index] = examples[index].replacing(
+                #""intended":1"#, with: #""intended":\#(seq)"#)
+        }
+        examples.insert(examples[intended], at: failed)
+        for example in examples {
+            let result = try home.cmd("append", "--file", "-", input: example)
             #expect(
                 result["count"] as? Int == 1 && result["first"] is Int && result["run"] is String)
         }
         #expect(try home.run("narada-project", ["--check"]).status == 0)
         // And as one commit.
         let other = try TestHome()
-        try other.append(try types.map { try canonical(try #require($0["example"])) })
-        #expect(try other.seq() == types.count)
+        try other.append(examples)
+        #expect(try other.seq() == examples.count)
     }
 
     @Test(

@@ -76,13 +76,16 @@ struct PlaylistRowsTests {
                     zip(after, after.dropFirst()).allSatisfy { $0.sortKey < $1.sortKey }, comment)
                 #expect(Set(after.map(\.id)).count == after.count, comment)
                 let old = Dictionary(uniqueKeysWithValues: before.map { ($0.id, $0) })
-                for row in after {
+                for (index, row) in after.enumerated() {
                     guard let was = old[row.id] else {
                         #expect(row.id >> 16 == seq && row.createdAtMS == seq * 1000, comment)
                         continue
                     }
+                    // A whole list says itself when its rows were added.
+                    var added = was.addedAtMS
+                    if case .set(let items) = edit { added = items[index].addedAtMS ?? added }
                     #expect(
-                        row.uri == was.uri && row.addedAtMS == was.addedAtMS
+                        row.uri == was.uri && row.addedAtMS == added
                             && row.createdAtMS == was.createdAtMS,
                         comment)
                 }

@@ -1,6 +1,7 @@
 import Events
 import JSONText
 import Ledger
+import Projections
 import TestSupport
 
 /// Commits of every kind of event that folds, in an order that could have been: seeded, small and dense.
@@ -10,6 +11,11 @@ struct RandomLife {
     private var sizes: [(stream: StreamName, count: Int)] = []
     private var links: [StreamName: StreamName] = [:]
     private var rows: [[(String, JSON)]] = []
+    /// Linked lists that may have followed a fetch, so that nobody knows their rows.
+    private var followers: [StreamName] = []
+    private var intentions: [(stream: StreamName, seq: Seq)] = []
+    private var loves: Set<String> = []
+    private var listensPage: NewEvent?
 
     init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
@@ -25,12 +31,20 @@ struct RandomLife {
     /// The next commit.
     mutating func commit() -> [NewEvent] {
         let events: [NewEvent]
-        switch number(0...9) {
+        switch number(0...19) {
         case 0...3: events = (0..<number(1...8)).map { _ in row() }
         case 4: events = [observation()]
         case 5, 6: events = [sizes.count < 4 ? created() : edit()]
         case 7 where !sizes.isEmpty: events = [edit(), edit()]
-        case 8 where !sizes.isEmpty: events = fetch(likes: false)
+        case 8, 9: events = fetch(likes: false)
+        case 10: events = [playlistObserved(), playlistObserved()] + playlistsFetch()
+        case 11: events = [recentPage()]
+        case 12, 13: events = [listens()]
+        case 14: events = lovesFetch()
+        case 15: events = [number(0...2) == 0 ? countsPage() : trackAnswer(), trackAnswer()]
+        case 16: events = [match(), match()]
+        case 17, 18: events = [sync()]
+        case 19: events = [small(0), small(1), small(2)]
         default: events = fetch(likes: true)
         }
         seq += Seq(events.count)
@@ -143,7 +157,7 @@ struct RandomLife {
 
     /// Pages and their close; sometimes nobody closes them.
     private mutating func fetch(likes: Bool) -> [NewEvent] {
-        let list = likes ? nil : sizes.randomElement(using: &random)?.stream
+        let list = likes ? nil : (sizes.map(\.stream) + followers).randomElement(using: &random)
         let stream =
             list.flatMap { links[$0] } ?? StreamName(
                 likes ? "spotify:likes" : "spotify:playlist:other")!
@@ -153,7 +167,7 @@ struct RandomLife {
             let rows = items().map { item -> JSON in
                 guard case .object(let fields) = item else { return nil }
                 return [
-                    "added_at": "2024-01-01T00:00:00Z",
+                    "added_at": .text("2024-01-0\(number(1...3))T00:00:00Z"),
                     (likes ? "track" : "item"): fields[0].1.text == "null" ? nil : item,
                 ]
             }
@@ -168,10 +182,256 @@ struct RandomLife {
         pages.append(
             NewEvent(
                 likes ? .spotifyLikesFetched : .spotifyPlaylistFetched, on: stream,
-                ["count": JSON(count), "pages": .array(seqs)]))
+                .object(
+                    [("count", JSON(count)), ("pages", .array(seqs))]
+                        + (likes || number(0...1) == 0
+                            ? []
+                            : [
+                                ("name", .text("List \(number(0...5))")),
+                                ("snapshot_id", .text("S\(number(0...3))")),
+                                ("description", number(0...1) == 0 ? "" : "Theirs"),
+                            ]))))
         // A linked list may have followed or not; nobody edits it by position from here on.
-        if let list, links[list] != nil { sizes.removeAll { $0.stream == list } }
+        if let list, links[list] != nil, sizes.contains(where: { $0.stream == list }) {
+            sizes.removeAll { $0.stream == list }
+            followers.append(list)
+        }
         return pages
+    }
+
+    // MARK: What other connectors and commands tell
+
+    private mutating func connectorPlaylist() -> StreamName {
+        links.values.sorted { $0.description < $1.description }.randomElement(using: &random)
+            ?? StreamName(fixed: "spotify:playlist:other")
+    }
+
+    private mutating func playlistObserved() -> NewEvent {
+        let stream = connectorPlaylist()
+        return NewEvent(
+            .spotifyPlaylistObserved, on: stream,
+            [
+                "digest": .text("d\(number(0...99))"),
+                "payload": [
+                    "name": .text("List \(number(0...5))"), "owner": ["id": "me"],
+                    "snapshot_id": .text("S\(number(0...3))"), "description": nil,
+                    (number(0...1) == 0 ? "items" : "tracks"): ["total": JSON(number(0...9))],
+                ],
+            ])
+    }
+
+    private mutating func playlistsFetch() -> [NewEvent] {
+        let rows: [JSON] = (0..<number(0...3)).map { _ in
+            number(0...5) == 0
+                ? nil : ["$observed": "00", "uri": .text(connectorPlaylist().description)]
+        }
+        let stream = StreamName(fixed: "spotify:playlists")
+        return [
+            NewEvent(
+                .spotifyPlaylistsPage, on: stream,
+                ["offset": 0, "payload": ["items": .array(rows)]]
+            ),
+            NewEvent(
+                .spotifyPlaylistsFetched, on: stream,
+                ["count": JSON(rows.count), "pages": [.integer(seq + 3)]]),
+        ]
+    }
+
+    private mutating func recentPage() -> NewEvent {
+        let rows: [JSON] = (0..<number(1...3)).map { _ in
+            let time = 1_500_000_000_000 + Int64(number(0...5000)) * 1000
+            var track: [(String, JSON)] = [("uri", .text(track(number(1...12))))]
+            if number(0...1) == 0 {
+                track.append(("name", .text("Title \(number(0...3))")))
+                track.append(("duration_ms", JSON(number(100...300) * 1000)))
+            } else {
+                track.append(("$observed", "00"))
+            }
+            return ["played_at": .text(ISOTime.text(time)), "track": .object(track)]
+        }
+        return NewEvent(
+            .spotifyRecentPage, on: StreamName(fixed: "spotify:recent"),
+            ["offset": 0, "payload": ["items": .array(rows)]])
+    }
+
+    /// A track as Last.fm names it; the titles are those of the histories in other spellings too.
+    private mutating func lastfmTrack() -> (artist: String, title: String) {
+        let title = number(0...3)
+        return (
+            "Artist \(number(0...1))",
+            ["Title \(title)", "TITLE \(title)", "Tïtle, \(title)"][number(0...2)]
+        )
+    }
+
+    /// As the folds name a track of Last.fm.
+    private func uri(_ track: (artist: String, title: String)) -> String {
+        TextURI(lastfm: track.artist, title: track.title).uri
+    }
+
+    /// An array, one object for one row, or nothing at all.
+    private mutating func rowList(_ rows: [JSON]) -> JSON {
+        rows.count == 1 && number(0...1) == 0 ? rows[0] : rows.isEmpty ? "" : .array(rows)
+    }
+
+    private mutating func listens() -> NewEvent {
+        if let listensPage, number(0...3) == 0 { return listensPage }
+        if number(0...5) == 0 {
+            return NewEvent(
+                .lastfmListensFetched, on: StreamName(fixed: "lastfm:listens:rj"),
+                ["from": 0, "to": 5, "count": 7])
+        }
+        let rows: [JSON] = (0..<number(0...4)).map { index in
+            let track = lastfmTrack()
+            let artist = number(0...1) == 0 ? "#text" : "name"
+            let names: [(String, JSON)] = [
+                ("name", .text(track.title)), ("artist", [artist: .text(track.artist)]),
+            ]
+            let uts = number(0...19) == 0 ? 0 : 1_500_000_000 + number(-200...5000)
+            return .object(
+                names
+                    + (index == 0 && number(0...3) == 0
+                        ? [("@attr", ["nowplaying": "true"])]
+                        : [("date", ["uts": number(0...1) == 0 ? JSON(uts) : .text("\(uts)")])]))
+        }
+        let event = NewEvent(
+            .lastfmListensPage, on: StreamName(fixed: "lastfm:listens:rj"),
+            [
+                "from": 0, "to": 5, "page": 1,
+                "payload": ["recenttracks": ["track": rowList(rows)]],
+            ])
+        listensPage = event
+        return event
+    }
+
+    private mutating func lovesFetch() -> [NewEvent] {
+        let stream = StreamName(fixed: "lastfm:loves:rj")
+        let tracks = (0..<number(0...3)).map { _ in lastfmTrack() }
+        let rows: [JSON] = tracks.map {
+            [
+                "name": .text($0.title), "artist": ["name": .text($0.artist)],
+                "date": ["uts": .text("\(number(1...9))")],
+            ]
+        }
+        let named = Set(tracks.map(uri))
+        let kept = loves.subtracting(named).count
+        let keeps = number(0...1) == 0
+        loves = keeps ? loves.union(named) : named
+        return [
+            NewEvent(
+                .lastfmLovesPage, on: stream,
+                ["offset": 0, "payload": ["lovedtracks": ["track": rowList(rows)]]]),
+            NewEvent(
+                .lastfmLovesFetched, on: stream,
+                .object(
+                    [
+                        ("count", JSON(rows.count + (keeps ? kept : 0))),
+                        ("pages", [.integer(seq + 1)]),
+                    ] + (keeps ? [("kept", JSON(kept))] : []))),
+        ]
+    }
+
+    private mutating func countsPage() -> NewEvent {
+        let rows: [JSON] = (0..<number(0...3)).map { _ in
+            let track = lastfmTrack()
+            return [
+                "name": .text(track.title), "artist": ["name": .text(track.artist)],
+                "playcount": .text("\(number(0...99))"),
+            ]
+        }
+        return NewEvent(
+            .lastfmCountsPage, on: StreamName(fixed: "lastfm:counts:rj"),
+            ["offset": 0, "payload": ["toptracks": ["track": rowList(rows)]]])
+    }
+
+    private mutating func trackAnswer() -> NewEvent {
+        let asked = lastfmTrack()
+        let answered = number(0...3) == 0 ? lastfmTrack() : asked
+        let track: JSON = .object(
+            [
+                ("name", .text(answered.title)), ("artist", ["name": .text(answered.artist)]),
+                ("playcount", number(0...1) == 0 ? "136" : JSON(number(0...999))),
+            ] + (number(0...2) == 0 ? [] : [("userplaycount", .text("\(number(0...99))"))]))
+        return NewEvent(
+            .lastfmTrackObserved, on: StreamName(uri(asked))!,
+            [
+                "user": number(0...4) == 0 ? "other" : "rj",
+                "payload": number(0...4) == 0 ? ["error": 6, "message": "no"] : ["track": track],
+            ])
+    }
+
+    private mutating func match() -> NewEvent {
+        let weak = number(0...5) == 0 ? track(0) : uri(lastfmTrack())
+        let pair = [weak, track(number(1...12))].sorted {
+            Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8))
+        }
+        return NewEvent(
+            .matchAsserted, on: StreamName("match:" + pair.joined(separator: "|"))!,
+            [
+                "uris": .array(pair.map { .text($0) }), "method": "artist_title",
+                "confidence": JSON(number(60...75)), "matcher": 1,
+            ])
+    }
+
+    /// What a person or a push does with a list whose rows follow a service.
+    private mutating func sync() -> NewEvent {
+        guard let stream = (followers + sizes.map(\.stream)).randomElement(using: &random) else {
+            return row()
+        }
+        switch number(0...5) {
+        case 0: return NewEvent(.playlistPulled, on: stream, [:])
+        case 1:
+            intentions.append((stream, seq + 1))
+            return NewEvent(
+                .pushIntended, on: stream, ["to": "spotify", "writes": JSON(number(1...3))])
+        case 2, 3:
+            guard !intentions.isEmpty else { return NewEvent(.playlistPulled, on: stream, [:]) }
+            let open = intentions.remove(at: number(0...intentions.count - 1))
+            let intended = JSON(open.seq)
+            return number(0...1) == 0
+                ? NewEvent(.pushFailed, on: open.stream, ["intended": intended, "reason": "no"])
+                : NewEvent(
+                    .pushCompleted, on: open.stream,
+                    ["intended": intended, "to": "spotify:playlist:x", "writes": 1, "cannot": []])
+        case 4:
+            return NewEvent(.playlistRenamed, on: stream, ["name": .text("List \(number(0...5))")])
+        default:
+            let rows = items()
+            if let index = sizes.firstIndex(where: { $0.stream == stream }) {
+                sizes[index].count = rows.count
+            }
+            return NewEvent(.playlistEdited, on: stream, ["op": "set", "items": .array(rows)])
+        }
+    }
+
+    /// Limits and runs of workflows.
+    private mutating func small(_ index: Int) -> NewEvent {
+        if number(0...3) == 0 {
+            return NewEvent(
+                .connectorLimited, on: StreamName(fixed: "connector:spotify"),
+                .object(
+                    [
+                        ("until", .text("2026-11-23T0\(number(0...9)):00:00.000Z")),
+                        ("status", 429), ("base", "https://api.spotify.com/v1"),
+                    ] + (number(0...1) == 0 ? [] : [("group", "me/tracks")])))
+        }
+        let stream = StreamName("workflow:\(seq)")!
+        switch index {
+        case 0:
+            return NewEvent(
+                .workflowStarted, on: stream,
+                ["workflow": ["id": "w", "name": "W"], "parameters": [:], "seed": 1])
+        case 1:
+            return NewEvent(
+                .transformApplied, on: stream,
+                [
+                    "node": "n", "type": "sort.by_metric", "config": [:], "read_seq": 1,
+                    "upstream": [], "count_in": 3, "out": [2, 1],
+                ])
+        default:
+            return number(0...1) == 0
+                ? NewEvent(.workflowFinished, on: stream, ["count": 2, "playlist": "x"])
+                : NewEvent(.workflowFailed, on: stream, ["reason": "no"])
+        }
     }
 }
 
@@ -183,9 +443,12 @@ func randomHome(seed: UInt64, commits: Int, in folder: TemporaryFolder, name: St
     _ = try Ledger.create(home + "/ledger", id: "test")
     let ledger = try Ledger(home + "/ledger")
     var life = RandomLife(seed: seed)
-    let writer = try LedgerWriter(
-        ledger, run: "01JD9V5T8Q6Z3M1K7R2W4X0YBN", clock: Clock(fixedAt: 1_800_000_000_000))
-    for _ in 0..<commits { try writer.append(life.commit()) }
-    try writer.close()
+    for first in stride(from: 0, to: commits, by: 10) {
+        let writer = try LedgerWriter(
+            ledger, run: "01JD9V5T8Q6Z3M1K7R2W4X0YBN",
+            clock: Clock(fixedAt: 1_800_000_000_000 + Int64(first) * 1000))
+        for _ in first..<min(commits, first + 10) { try writer.append(life.commit()) }
+        try writer.close()
+    }
     return (home, ledger)
 }

@@ -41,6 +41,8 @@ public enum PlaylistFact {
     case deleted
     case linked(String)
     case unlinked(String)
+    case pulled
+    case push(PushStep)
 
     /// Reads an event's data; nil for an event of another family.
     public init?(_ kind: EventKind, _ data: JSONValue) throws(EventFault) {
@@ -58,6 +60,13 @@ public enum PlaylistFact {
         case .playlistLinked: self = .linked(data["uri"]?.text ?? "")
         case .playlistUnlinked: self = .unlinked(data["uri"]?.text ?? "")
         case .playlistEdited: self = .edited(try Self.edit(data, items.map(\.item)), items: items)
+        case .playlistPulled: self = .pulled
+        case .pushIntended, .pushCompleted, .pushFailed:
+            self = .push(
+                PushStep(
+                    status: String(kind.rawValue.dropFirst("push.".count)),
+                    intended: data["intended"]?.integer, target: data["to"]?.text,
+                    writes: data["writes"]?.integer, reason: data["reason"]?.text))
         default: return nil
         }
     }
@@ -92,6 +101,14 @@ public enum PlaylistFact {
         }
     }
 
+    /// Whether it says how the playlist stands to a service's, and nothing about the list.
+    var isSync: Bool {
+        switch self {
+        case .pulled, .push: true
+        default: false
+        }
+    }
+
     /// The rows it names.
     var items: [ListedItem] {
         switch self {
@@ -99,6 +116,17 @@ public enum PlaylistFact {
         default: []
         }
     }
+}
+
+/// A push of a playlist as it is meant, or as it ended.
+public struct PushStep: Sendable {
+    /// `intended`, `completed` or `failed`, as the read model spells it.
+    public let status: String
+    /// The seq of the intention that this settles.
+    public let intended: Seq?
+    public let target: String?
+    public let writes: Int64?
+    public let reason: String?
 }
 
 /// One playlist at one moment: what the read model keeps and what a look into the past folds.
@@ -152,6 +180,13 @@ public struct PlaylistState {
     public mutating func apply(
         _ fact: PlaylistFact, seq: Seq, at: Milliseconds
     ) throws(PlaylistEditError) -> RowChanges {
+        // These leave the list as it is; a push that was begun before a deletion can still be settled.
+        switch fact {
+        case .pulled where !links.isEmpty: syncedSeq = seq
+        case .push(let step) where step.status == "completed": syncedSeq = seq
+        default: break
+        }
+        if fact.isSync { return RowChanges() }
         if isDeleted { throw PlaylistEditError(description: "the playlist was deleted") }
         updatedAtMS = at
         switch fact {
@@ -160,8 +195,12 @@ public struct PlaylistState {
                 throw PlaylistEditError(description: "the playlist exists already")
             }
             return try rows.apply(.add(items.map(\.item), at: nil), seq: seq, atMS: at)
-        case .renamed(let new): name = new
-        case .described(let new): description = new.isEmpty ? nil : new
+        case .renamed(let new):
+            name = new
+            if !links.isEmpty { editedSeq = seq }
+        case .described(let new):
+            description = new.isEmpty ? nil : new
+            if !links.isEmpty { editedSeq = seq }
         case .edited(let edit, _):
             editedSeq = seq
             return try rows.apply(edit, seq: seq, atMS: at)
@@ -169,6 +208,7 @@ public struct PlaylistState {
             editedSeq = seq
             return try rows.apply(.set(items.map(\.item)), seq: seq, atMS: at)
         case .deleted: isDeleted = true
+        case .pulled, .push: break
         case .linked(let uri): links.insert(uri)
         case .unlinked(let uri):
             guard links.remove(uri) != nil else {
@@ -178,16 +218,22 @@ public struct PlaylistState {
         return RowChanges()
     }
 
-    /// Applies a complete fetch of a linked connector playlist.
+    /// Applies a complete fetch of a linked connector playlist: its rows, and its name and description
+    /// where the fetch tells them.
     ///
     /// The list follows unless a local edit is newer than the last fetch or push; nil then.
     public mutating func follow(
-        _ items: [PlaylistItem], seq: Seq, at: Milliseconds
+        _ items: [PlaylistItem], _ fetch: JSONValue, seq: Seq, at: Milliseconds
     ) throws(PlaylistEditError) -> RowChanges? {
         guard !isDeleted, !isDiverged else { return nil }
         syncedSeq = seq
         let changes = try rows.apply(.set(items), seq: seq, atMS: at)
-        if !(changes.inserted.isEmpty && changes.removed.isEmpty && changes.updated.isEmpty) {
+        let before = (name, description)
+        if let new = fetch["name"]?.text { name = new }
+        if let new = fetch["description"]?.text { description = new.isEmpty ? nil : new }
+        if before != (name, description)
+            || !(changes.inserted.isEmpty && changes.removed.isEmpty && changes.updated.isEmpty)
+        {
             updatedAtMS = at
         }
         return changes

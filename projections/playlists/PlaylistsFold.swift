@@ -7,6 +7,7 @@ import Music
 /// Keeps the playlists, their rows, their links, the likes and what was fetched when.
 final class PlaylistsFold {
     private let database: OpaquePointer
+    let sql: Statements
     private let nodes: Nodes
     private var states: [String: PlaylistState] = [:]
     private var owners: [String: String] = [:]  // connector playlist → the local one linked to it
@@ -21,10 +22,10 @@ final class PlaylistsFold {
     private let insertRow: Statement
     private let updateRow: Statement
     private let deleteRow: Statement
-    private let insertFetch: Statement
 
     init(_ database: OpaquePointer, nodes: Nodes, fresh: Bool) throws {
         self.database = database
+        sql = Statements(database)
         self.nodes = nodes
         isComplete = fresh
         insertPlaylist = try Statement(
@@ -37,7 +38,8 @@ final class PlaylistsFold {
             database,
             """
             UPDATE playlists SET name = ?2, description = ?3, track_count = ?4, updated_at = ?5,
-                edited_seq = ?6, synced_seq = ?7, is_deleted = ?8, deleted_at = ?9 WHERE id = ?1
+                edited_seq = ?6, synced_seq = ?7, is_deleted = ?8,
+                deleted_at = iif(?8, ifnull(deleted_at, ?9), NULL) WHERE id = ?1
             """)
         insertName = try Statement(database, "INSERT INTO playlist_names VALUES (?, ?, ?)")
         insertLink = try Statement(
@@ -45,9 +47,10 @@ final class PlaylistsFold {
         insertRow = try Statement(
             database, "INSERT INTO playlist_tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
         updateRow = try Statement(
-            database, "UPDATE playlist_tracks SET sort_key = ?2, updated_at = ?3 WHERE id = ?1")
+            database,
+            "UPDATE playlist_tracks SET sort_key = ?2, updated_at = ?3, added_at = ?4 WHERE id = ?1"
+        )
         deleteRow = try Statement(database, "DELETE FROM playlist_tracks WHERE id = ?")
-        insertFetch = try Statement(database, "INSERT INTO fetches VALUES (?, ?, ?, ?)")
         try loadPages()
         try Statement(
             database,
@@ -75,6 +78,7 @@ final class PlaylistsFold {
             throw PlaylistEditError(description: "there is no playlist \(stream) at this point")
         }
         if case .linked(let uri) = fact { try link(state, to: uri, seq: seq) }
+        if case .push(let step) = fact { try push(step, state.createdSeq << 16, seq: seq, at: at) }
         states[stream] = nil  // The one reference is changed in place; a second would copy every row.
         let changes = try state.apply(fact, seq: seq, at: at)
         if case .unlinked(let uri) = fact {
@@ -105,6 +109,33 @@ final class PlaylistsFold {
         try insertLink.run()
     }
 
+    /// An intention is settled once, by an event of the same playlist.
+    private func push(_ step: PushStep, _ playlist: Int64, seq: Seq, at: Milliseconds) throws {
+        guard let intended = step.intended else {
+            return try sql(
+                "INSERT INTO outbox VALUES (?, 'push', ?, ?, 'intended', ?, NULL, ?6, ?6)",
+                seq << 16, playlist, step.target, step.writes, nil, at
+            ).run()
+        }
+        let settled = try sql(
+            """
+            UPDATE outbox SET status = ?, target = ifnull(?, target), writes = ifnull(?, writes),
+                reason = ?, updated_at = ? WHERE id = ? AND playlist_id = ? AND status = 'intended'
+            RETURNING id
+            """, step.status, step.target, step.writes, step.reason, at, intended << 16, playlist
+        ).first { $0.integer(0) }
+        guard settled != nil else {
+            throw EventFault(
+                field: "intended", reason: "\(intended) is no open intention of this playlist")
+        }
+        if step.status == "completed" { try synced(playlist, at) }
+    }
+
+    private func synced(_ playlist: Int64, _ at: Milliseconds) throws {
+        try sql("UPDATE playlist_mappings SET last_synced = ? WHERE playlist_id = ?", at, playlist)
+            .run()
+    }
+
     private func write(
         _ state: PlaylistState, _ changes: RowChanges, seq: Seq, at: Milliseconds, named: Bool
     ) throws {
@@ -118,6 +149,7 @@ final class PlaylistsFold {
             updateRow.bind(1, row.id)
             updateRow.bind(2, row.sortKey.description)
             updateRow.bind(3, row.updatedAtMS)
+            updateRow.bind(4, row.addedAtMS)
             try updateRow.run()
         }
         for row in changes.inserted {
@@ -146,7 +178,7 @@ final class PlaylistsFold {
         updatePlaylist.bind(6, state.editedSeq)
         updatePlaylist.bind(7, state.syncedSeq)
         updatePlaylist.bind(8, state.isDeleted ? 1 : 0)
-        updatePlaylist.bind(9, state.isDeleted ? at : nil)
+        updatePlaylist.bind(9, at)
         try updatePlaylist.run()
     }
 
@@ -200,8 +232,8 @@ final class PlaylistsFold {
     // MARK: Fetches
 
     /// A page waits for the event that closes its fetch.
-    func page(_ items: [ListedItem], stream: String, seq: Seq) {
-        pages[seq] = (stream, items.map(\.item))
+    func page(_ items: [PlaylistItem], stream: String, seq: Seq) {
+        pages[seq] = (stream, items)
         pagesChanged = true
     }
 
@@ -223,21 +255,60 @@ final class PlaylistsFold {
         let before = pages.count
         pages = pages.filter { $0.value.stream != stream }
         pagesChanged = pagesChanged || pages.count != before
-        insertFetch.bind(1, seq << 16)
-        insertFetch.bind(2, stream)
-        insertFetch.bind(3, at)
-        insertFetch.bind(4, Int64(items.count))
-        try insertFetch.run()
-        if kind == .spotifyLikesFetched {
-            try likes(items, seq: seq, at: at)
-        } else if let owner = owners[stream], var state = try state(owner),
-            let changes = try state.follow(items, seq: seq, at: at)
-        {
-            try write(state, changes, seq: seq, at: at, named: false)
-            try Statement(
-                database,
-                "UPDATE playlist_mappings SET last_synced = \(at) WHERE playlist_id = \(state.createdSeq << 16)"
-            ).run()
+        try sql(
+            "INSERT INTO fetches VALUES (?, ?, ?, ?)", seq << 16, stream, at, Int64(items.count)
+        ).run()
+        switch kind {
+        case .spotifyLikesFetched: try likes(items, seq: seq, at: at)
+        case .spotifyPlaylistsFetched: try listed(items.compactMap(\.uri))
+        default: try playlistFetched(items, data, stream: stream, seq: seq, at: at)
+        }
+    }
+
+    private func playlistFetched(
+        _ items: [PlaylistItem], _ data: JSONValue, stream: String, seq: Seq, at: Milliseconds
+    ) throws {
+        try sql(
+            """
+            INSERT INTO service_playlists(id, uri, name, snapshot_id, fetched_snapshot, item_count,
+                description, updated_at) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)
+            ON CONFLICT(uri) DO UPDATE SET name = ifnull(?3, name), snapshot_id = ifnull(?4, snapshot_id),
+                fetched_snapshot = ?4, item_count = ?5, description = ifnull(?6, description),
+                updated_at = ?7
+            """, seq << 16, stream, data["name"]?.text, data["snapshot_id"]?.text,
+            Int64(items.count), data["description"]?.text, at
+        ).run()
+        guard let owner = owners[stream], var state = try state(owner) else { return }
+        let name = state.name
+        states[owner] = nil
+        let changes = try state.follow(items, data, seq: seq, at: at)
+        states[owner] = state
+        guard let changes else { return }
+        try write(state, changes, seq: seq, at: at, named: state.name != name)
+        try synced(state.createdSeq << 16, at)
+    }
+
+    /// A playlist as a list of playlists shows it.
+    func observed(_ data: JSONValue, stream: String, seq: Seq, at: Milliseconds) throws {
+        guard let list = data["payload"] else { return }
+        try sql(
+            """
+            INSERT INTO service_playlists(id, uri, name, owner, snapshot_id, item_count, description,
+                digest, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT(uri) DO UPDATE SET (name, owner, snapshot_id, item_count, description, digest,
+                updated_at) = (excluded.name, excluded.owner, excluded.snapshot_id,
+                excluded.item_count, excluded.description, excluded.digest, excluded.updated_at)
+            """, seq << 16, stream, list["name"]?.text, list["owner"]?["id"]?.text,
+            list["snapshot_id"]?.text, (list["items"] ?? list["tracks"])?["total"]?.integer,
+            list["description"]?.text, data["digest"]?.text, at
+        ).run()
+    }
+
+    /// The list of playlists is complete: what it does not name is not listed any more.
+    private func listed(_ uris: [String]) throws {
+        try sql("UPDATE service_playlists SET is_listed = 0 WHERE is_listed = 1").run()
+        for uri in uris {
+            try sql("UPDATE service_playlists SET is_listed = 1 WHERE uri = ?", uri).run()
         }
     }
 

@@ -1,5 +1,5 @@
 import GRDBSQLite
-public import JSONText
+import JSONText
 import Ledger
 
 /// What a source tells of a connector entity.
@@ -33,6 +33,7 @@ final class Nodes {
     private let insertTrack: Statement
     private let insertMapping: Statement
     private let updateNode: Statement
+    private let updateDigest: Statement
     private let updateTrack: Statement
 
     /// - Parameter fresh: Whether the tables hold nothing that is not loaded here; the index on URIs may
@@ -41,7 +42,8 @@ final class Nodes {
         self.models = models
         isComplete = fresh
         find = try Statement(database, "SELECT id, track_id, rank FROM nodes WHERE uri = ?")
-        insertNode = try Statement(database, "INSERT INTO nodes VALUES (?, ?, ?, ?)")
+        insertNode = try Statement(
+            database, "INSERT INTO nodes(id, uri, track_id, rank) VALUES (?, ?, ?, ?)")
         insertTrack = try Statement(
             database,
             """
@@ -55,6 +57,7 @@ final class Nodes {
                 confidence, last_verified) VALUES (?, ?, 'spotify', ?, 'direct', 100, ?)
             """)
         updateNode = try Statement(database, "UPDATE nodes SET rank = ?2 WHERE id = ?1")
+        updateDigest = try Statement(database, "UPDATE nodes SET digest = ?2 WHERE id = ?1")
         updateTrack = try Statement(
             database,
             """
@@ -101,6 +104,14 @@ final class Nodes {
         }
         try write(facts(), uri, to: updateTrack, id: node.trackID, line.at)
         return node
+    }
+
+    /// Keeps what the service's last word on a node was, for who would record it again.
+    func observed(_ node: Node, digest: JSONValue?) throws {
+        guard models.contains(.tracks) else { return }
+        updateDigest.bind(1, node.id)
+        updateDigest.bind(2, text: digest)
+        try updateDigest.run()
     }
 
     /// Finds a node that an earlier event brought in.
@@ -164,57 +175,5 @@ final class Nodes {
 
     private func spotifyID(_ uri: String) -> String? {
         uri.hasPrefix("spotify:track:") ? String(uri.dropFirst(14)) : nil
-    }
-}
-
-/// `text:track:<artist>/<title>`: a row known by text alone, its names percent-encoded.
-public struct TextURI {
-    public let artist: String
-    public let title: String
-
-    /// Names a track.
-    public init(artist: String, title: String) {
-        self.artist = artist
-        self.title = title
-    }
-
-    /// Takes a URI apart; nil for any other.
-    public init?(_ uri: Bytes) {
-        let prefix: StaticString = "text:track:"
-        guard uri.count > 11, uri.part(0..<11).equals(prefix),
-            let slash = uri.firstIndex(of: UInt8(ascii: "/"))
-        else { return nil }
-        artist = Self.decoded(uri.part(11..<slash))
-        title = Self.decoded(uri.part(slash + 1..<uri.count))
-    }
-
-    /// The URI: everything but RFC 3986's unreserved characters percent-encoded.
-    public var uri: String { "text:track:\(Self.encoded(artist))/\(Self.encoded(title))" }
-
-    private static func encoded(_ text: String) -> String {
-        text.utf8.map { byte -> String in
-            let isPlain =
-                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF)
-                || [0x2D, 0x2E, 0x5F, 0x7E].contains(byte)
-            return isPlain ? String(Character(Unicode.Scalar(byte))) : "%" + [byte].hex.uppercased()
-        }.joined()
-    }
-
-    private static func decoded(_ bytes: Bytes) -> String {
-        var result: [UInt8] = []
-        var at = 0
-        while at < bytes.count {
-            let digits = String(decoding: bytes.dropFirst(at + 1).prefix(2), as: UTF8.self)
-            if bytes[at] == UInt8(ascii: "%"), digits.count == 2,
-                let byte = UInt8(digits, radix: 16)
-            {
-                result.append(byte)
-                at += 3
-            } else {
-                result.append(bytes[at])
-                at += 1
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
     }
 }

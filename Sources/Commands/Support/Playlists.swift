@@ -177,11 +177,11 @@ struct PlaylistPast {
                     } else if kind == .spotifyPlaylistPage {
                         pages[line.seq] = listedItems(ofPage: data)
                     } else if kind == .spotifyPlaylistFetched {
-                        let items = (data["pages"]?.elements ?? []).flatMap {
-                            pages[$0.integer ?? 0] ?? []
+                        let items = try (data["pages"]?.elements ?? []).flatMap {
+                            try pages[$0.integer ?? 0] ?? page($0.integer ?? 0)
                         }
                         pages = [:]
-                        changes = try state?.follow(items, seq: line.seq, at: line.at)
+                        changes = try state?.follow(items, data, seq: line.seq, at: line.at)
                     }
                     guard let changes, let state else { return }
                     visit(
@@ -194,6 +194,13 @@ struct PlaylistPast {
         }
         guard let state else { throw unknownThen(last ?? 0) }
         return state
+    }
+
+    /// A page that was recorded before the playlist was made or linked.
+    private func page(_ seq: Seq) throws -> [PlaylistItem] {
+        let cursor = try LedgerCursor(ledger, after: seq - 1, through: seq, chained: false)
+        guard let batch = try cursor.next(), let line = EventLine(batch[0]) else { return [] }
+        return try Catalogue.read(line) { _, data in listedItems(ofPage: data) }
     }
 
     private func unknownThen(_ seq: Seq) -> NaradaError {
