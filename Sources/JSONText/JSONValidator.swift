@@ -77,6 +77,7 @@ public struct JSONValidator {
 
     private mutating func string() throws(JSONFault) {
         let start = at
+        var isASCII = true
         at += 1
         while true {
             guard let byte = peek() else { throw fault("the text ends inside a string") }
@@ -86,11 +87,13 @@ public struct JSONValidator {
                 if at - start - 2 > bounds.text {
                     throw fault("a text of more than \(bounds.text) bytes")
                 }
-                return
+                return isASCII ? () : try checkUTF8(start..<at)
             case UInt8(ascii: "\\"): try escape()
             case 0..<0x20: throw fault("a control character inside a string")
             case 0x20..<0x80: at += 1
-            default: try multibyte(byte)
+            default:
+                isASCII = false
+                at += 1
             }
         }
     }
@@ -112,26 +115,13 @@ public struct JSONValidator {
         }
     }
 
-    /// Checks one UTF-8 sequence: RFC 3629, no overlong forms, no surrogates.
-    private mutating func multibyte(_ first: UInt8) throws(JSONFault) {
-        let (length, low, high): (Int, UInt8, UInt8) =
-            switch first {
-            case 0xC2...0xDF: (2, 0x80, 0xBF)
-            case 0xE0: (3, 0xA0, 0xBF)
-            case 0xED: (3, 0x80, 0x9F)
-            case 0xE1...0xEF: (3, 0x80, 0xBF)
-            case 0xF0: (4, 0x90, 0xBF)
-            case 0xF1...0xF3: (4, 0x80, 0xBF)
-            case 0xF4: (4, 0x80, 0x8F)
-            default: (0, 0, 0)
-            }
-        guard length > 0, at + length <= bytes.count, (low...high).contains(bytes[at + 1]) else {
-            throw fault("a text that is not UTF-8")
+    /// UTF-8 by RFC 3629: no overlong forms, no surrogates.
+    private func checkUTF8(_ range: Range<Int>) throws(JSONFault) {
+        do { _ = try UTF8Span(validating: bytes.part(range).span) } catch {
+            throw JSONFault(
+                offset: range.lowerBound + error.byteOffsets.lowerBound,
+                reason: "a text that is not UTF-8")
         }
-        for step in 2..<max(length, 2) where bytes[at + step] & 0xC0 != 0x80 {
-            throw fault("a text that is not UTF-8")
-        }
-        at += length
     }
 
     private mutating func number() throws(JSONFault) {
@@ -185,12 +175,4 @@ func isWhitespace(_ byte: UInt8) -> Bool {
     byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
 }
 
-@inlinable
-func hexDigit(_ byte: UInt8) -> UInt32? {
-    switch byte {
-    case 0x30...0x39: UInt32(byte - 0x30)
-    case 0x41...0x46: UInt32(byte - 0x41 + 10)
-    case 0x61...0x66: UInt32(byte - 0x61 + 10)
-    default: nil
-    }
-}
+func hexDigit(_ byte: UInt8) -> Int? { Character(Unicode.Scalar(byte)).hexDigitValue }

@@ -213,45 +213,30 @@ func hasEscape(_ raw: Bytes) -> Bool {
 public func unescaped(_ raw: Bytes) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(raw.count)
+    // UTF-16 of escapes that stand together; what is no pair becomes U+FFFD when they are decoded.
+    var units: [UInt16] = []
     var at = 0
-    func unit(_ offset: Int) -> UInt32? {
-        guard offset + 4 <= raw.count else { return nil }
-        var value: UInt32 = 0
-        for step in 0..<4 {
-            guard let digit = hexDigit(raw[offset + step]) else { return nil }
-            value = value << 4 | digit
-        }
-        return value
-    }
     while at < raw.count {
-        guard raw[at] == UInt8(ascii: "\\"), at + 1 < raw.count else {
-            result.append(raw[at])
-            at += 1
+        let isEscape = raw[at] == UInt8(ascii: "\\") && at + 1 < raw.count
+        if isEscape, raw[at + 1] == UInt8(ascii: "u") {
+            let digits = raw[min(at + 2, raw.count)..<min(at + 6, raw.count)].compactMap(hexDigit)
+            let unit = digits.reduce(0) { $0 << 4 | $1 }
+            units.append(unit == 0 || digits.count < 4 ? 0xFFFD : UInt16(unit))
+            at += 6
             continue
         }
-        let kind = raw[at + 1]
-        at += 2
-        switch kind {
-        case UInt8(ascii: "b"): result.append(8)
-        case UInt8(ascii: "f"): result.append(12)
-        case UInt8(ascii: "n"): result.append(10)
-        case UInt8(ascii: "r"): result.append(13)
-        case UInt8(ascii: "t"): result.append(9)
-        case UInt8(ascii: "u"):
-            var scalar = unit(at) ?? 0
-            at += 4
-            if (0xD800..<0xDC00).contains(scalar), at + 1 < raw.count,
-                raw[at] == UInt8(ascii: "\\"),
-                raw[at + 1] == UInt8(ascii: "u"), let low = unit(at + 2),
-                (0xDC00..<0xE000).contains(low)
-            {
-                scalar = 0x10000 + (scalar - 0xD800) << 10 + (low - 0xDC00)
-                at += 6
-            }
-            let valid = scalar == 0 ? nil : Unicode.Scalar(scalar)
-            result.append(contentsOf: String(Character(valid ?? "\u{FFFD}")).utf8)
-        default: result.append(kind)
+        if !units.isEmpty {
+            result += String(decoding: units, as: UTF16.self).utf8
+            units = []
         }
+        result.append(isEscape ? escapes[raw[at + 1]] ?? raw[at + 1] : raw[at])
+        at += isEscape ? 2 : 1
     }
-    return result
+    return result + String(decoding: units, as: UTF16.self).utf8
 }
+
+private let escapes =
+    [
+        UInt8(ascii: "b"): 8, UInt8(ascii: "f"): 12, UInt8(ascii: "n"): 10, UInt8(ascii: "r"): 13,
+        UInt8(ascii: "t"): 9,
+    ] as [UInt8: UInt8]
