@@ -48,26 +48,16 @@ final class ZipArchive {
     private let archive: OpaquePointer
     private let label: String
 
-    convenience init(path: String) throws(ExportError) {
+    /// Opens the archive at a path, or takes over the open descriptor of one that has a label only.
+    init(_ label: String, descriptor: Int32? = nil) throws(ExportError) {
         var code: Int32 = 0
-        guard let archive = zip_open(path, ZIP_RDONLY, &code) else {
-            throw Self.damaged(path, code)
-        }
-        try self.init(archive, path)
-    }
-
-    /// Takes an open descriptor over.
-    convenience init(descriptor: Int32, label: String) throws(ExportError) {
-        var code: Int32 = 0
-        guard let archive = zip_fdopen(descriptor, 0, &code) else {
-            close(descriptor)
+        let opened =
+            descriptor.map { zip_fdopen($0, 0, &code) } ?? zip_open(label, ZIP_RDONLY, &code)
+        guard let opened else {
+            if let descriptor { close(descriptor) }
             throw Self.damaged(label, code)
         }
-        try self.init(archive, label)
-    }
-
-    private init(_ archive: OpaquePointer, _ label: String) throws(ExportError) {
-        self.archive = archive
+        archive = opened
         self.label = label
         if zip_get_num_entries(archive, 0) > Self.maxMembers {
             throw bound("more than \(Self.maxMembers) members")
@@ -116,7 +106,7 @@ final class ZipArchive {
             }
         }
         lseek(descriptor, 0, SEEK_SET)
-        return try ZipArchive(descriptor: descriptor, label: label)
+        return try ZipArchive(label, descriptor: descriptor)
     }
 
     private final class Member: ByteStream {
@@ -142,9 +132,7 @@ final class ZipArchive {
     }
 
     private func malformed(_ reason: String) -> ExportError {
-        ExportError(
-            .malformed, "\(label) cannot be unpacked: \(reason)",
-            remedy: "download it again; nothing was imported.")
+        Self.refusal("\(label) cannot be unpacked: \(reason)")
     }
 
     private func bound(_ what: String) -> ExportError { malformed("it has \(what)") }
@@ -153,9 +141,12 @@ final class ZipArchive {
         var error = zip_error_t()
         zip_error_init_with_code(&error, code)
         defer { zip_error_fini(&error) }
-        return ExportError(
-            .malformed,
-            "\(path) is not a whole ZIP archive: \(String(cString: zip_error_strerror(&error)))",
-            remedy: "download it again; nothing was imported.")
+        let reason = String(cString: zip_error_strerror(&error))
+        return refusal("\(path) is not a whole ZIP archive: \(reason)")
+    }
+
+    private static func refusal(_ message: String) -> ExportError {
+        ExportError(
+            .malformed, message, remedy: "download it again; nothing was imported.")
     }
 }

@@ -22,8 +22,6 @@ public struct ExportFiles {
     private static let remedy =
         "name the ZIP from Spotify, its folder, or its Streaming_History_Audio_*.json files."
 
-    private enum Kind { case history, account, other }
-
     private static let privateNames: Set<String> = [
         "userdata", "identity", "identifiers", "follow", "inferences", "marquee", "payments",
         "searchqueries", "useraddress", "userprofile", "usercredentials", "messagedata",
@@ -64,10 +62,9 @@ public struct ExportFiles {
             }
             for name in names.sorted() where !Self.isHidden(name) {
                 // Links inside a folder could lead anywhere.
-                let isLink =
-                    (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(path)/\(name)"))
-                    != nil
-                if !isLink { try look("\(path)/\(name)", isNamed: false, depth: depth + 1) }
+                let inner = "\(path)/\(name)"
+                let target = try? FileManager.default.destinationOfSymbolicLink(atPath: inner)
+                if target == nil { try look(inner, isNamed: false, depth: depth + 1) }
             }
             return
         }
@@ -75,9 +72,9 @@ public struct ExportFiles {
         guard isNamed || Self.mayOpen(name) || name.lowercased().hasSuffix(".zip") else { return }
         let start = try Self.beginning(FileStream(path))
         if [[0x50, 0x4B, 0x03, 0x04], [0x50, 0x4B, 0x05, 0x06]].contains(where: start.starts) {
-            return try look(into: ZipArchive(path: path), depth: 0)
+            return try look(into: ZipArchive(path), depth: 0)
         }
-        if name.lowercased().hasSuffix(".zip") { _ = try ZipArchive(path: path) }
+        if name.lowercased().hasSuffix(".zip") { _ = try ZipArchive(path) }
         try take(name, start, isNamed: isNamed) { () throws(ExportError) in try FileStream(path) }
     }
 
@@ -105,34 +102,24 @@ public struct ExportFiles {
         _ name: String, _ start: [UInt8], isNamed: Bool,
         open: @escaping () throws(ExportError) -> any ByteStream
     ) throws(ExportError) {
-        switch Self.kind(name, start) {
-        case .history: files.append(HistoryFile(name: name, open: open))
-        case .account: accountFiles.append(name)
-        case .other where isNamed && Self.isEmptyList(start):
+        let text = String(decoding: start, as: UTF8.self)
+        let space = " \n\r\t\u{FEFF}".unicodeScalars
+        let isList = text.unicodeScalars.first { !space.contains($0) } == "["
+        if Self.isHistoryName(name.lowercased())
+            || isList && ["\"ms_played\"", "\"spotify_track_uri\""].contains(where: text.contains)
+            || isNamed && text.filter({ !$0.isWhitespace }) == "[]"
+        {
             files.append(HistoryFile(name: name, open: open))
-        case .other where isNamed:
+        } else if isList, text.contains("\"msPlayed\"") {
+            accountFiles.append(name)
+        } else if isNamed {
             throw ExportError(
                 .malformed, "\(name) holds no streaming history", remedy: Self.remedy)
-        case .other: break
         }
     }
 
-    private static func kind(_ name: String, _ start: [UInt8]) -> Kind {
-        let lower = name.lowercased()
-        if historyNames.contains(where: lower.hasPrefix), lower.hasSuffix(".json") {
-            return .history
-        }
-        let text = String(decoding: start, as: UTF8.self)
-        let isList =
-            text.unicodeScalars.first { !" \n\r\t\u{FEFF}".unicodeScalars.contains($0) } == "["
-        if isList, ["\"ms_played\"", "\"spotify_track_uri\""].contains(where: text.contains) {
-            return .history
-        }
-        return isList && text.contains("\"msPlayed\"") ? .account : .other
-    }
-
-    private static func isEmptyList(_ start: [UInt8]) -> Bool {
-        String(decoding: start, as: UTF8.self).filter { !$0.isWhitespace } == "[]"
+    private static func isHistoryName(_ name: String) -> Bool {
+        historyNames.contains(where: name.hasPrefix) && name.hasSuffix(".json")
     }
 
     private static func beginning(_ stream: any ByteStream) throws(ExportError) -> [UInt8] {
