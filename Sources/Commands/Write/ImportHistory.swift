@@ -34,8 +34,7 @@ struct ImportHistory: ParsableCommand {
         try import_.validate()
         try import_.append()
         let summary = try import_.finish()
-        let accounted = summary.listens + summary.already + summary.skippedRows
-        precondition(summary.rows == accounted, "every row is accounted for")
+        precondition(summary.isWhole, "every row is accounted for")
         try session.answer(summary.members, text: summary.text)
     }
 }
@@ -43,24 +42,30 @@ struct ImportHistory: ParsableCommand {
 /// What became of the rows of an import: rows = listens + already + all skipped.
 private struct ImportSummary {
     var rows = 0
-    var listens = 0
     var already = 0
-    var skipped: [(reason: String, count: Int)] = []
+    /// New rows by the reason they do not count for; those that do, under none.
+    var counts: [String: Int] = [:]
     var files: [String] = []
 
-    var skippedRows: Int { skipped.reduce(0) { $0 + $1.count } }
+    private var listens: Int { counts[""] ?? 0 }
+    private var skipped: [(key: String, value: Int)] {
+        counts.filter { $0.key != "" }.sorted { $0.key < $1.key }
+    }
+    /// Every row is accounted for once.
+    var isWhole: Bool { rows == already + counts.values.reduce(0, +) }
 
     var members: [(String, JSON)] {
         [
             ("rows", JSON(rows)), ("listens", JSON(listens)), ("already", JSON(already)),
-            ("skipped", .object(skipped.map { ($0.reason, JSON($0.count)) })), ("joined", 0),
+            ("skipped", .object(skipped.map { ($0.key, JSON($0.value)) })), ("joined", 0),
             ("files", .array(files.map { .text($0) })),
         ]
     }
 
     var text: String {
-        let reasons = skipped.map { "\($0.count) \($0.reason)" }.joined(separator: ", ")
-        return "\(rows) rows = \(listens) listens + \(already) already + \(skippedRows) skipped"
+        let reasons = skipped.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+        let total = rows - listens - already
+        return "\(rows) rows = \(listens) listens + \(already) already + \(total) skipped"
             + (reasons.isEmpty ? "" : " (\(reasons))")
             + ", from \(Output.count(files.count, "file"))"
     }
@@ -180,7 +185,6 @@ private final class HistoryImport {
                 .tryAgain, error.code.rawValue, "all rows are in the ledger, but \(error.message)",
                 hint: "run the import again for its summary.")
         }
-        var counts: [String: Int] = [:]
         try session.projector.read { db in
             for range in session.appended {
                 let found = try Row.fetchAll(
@@ -189,12 +193,9 @@ private final class HistoryImport {
                         SELECT ifnull(reason, ''), count(*) FROM listens
                         WHERE id BETWEEN ? AND ? GROUP BY reason
                         """, arguments: [range.lowerBound << 16, (range.upperBound + 1) << 16 - 1])
-                for row in found { counts[row[0], default: 0] += row[1] }
+                for row in found { summary.counts[row[0], default: 0] += row[1] }
             }
         }
-        summary.listens = counts[""] ?? 0
-        counts[""] = nil
-        summary.skipped = counts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         let stream = StreamName(fixed: "import:spotify-history")
         let end = NewEvent(.importFinished, on: stream, .object(summary.members))
         try session.append([end], expecting: [:])
