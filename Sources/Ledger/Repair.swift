@@ -22,37 +22,36 @@ extension LedgerWriter {
                     .damaged, "no segment reaches back to event \(seq)", remedy: "name a later one."
                 )
             }
-            let cut = try place(of: seq, in: segments[index])
-            let tail = try SegmentReader(segments[index].path, disk: ledger.disk).tail(
-                from: cut.offset)
+            let segment = segments[index]
             let whole = segments[(index + 1)...]
-            var names =
-                tail.isEmpty
-                ? [] : ["\(lastComponent(segments[index].path))-\(cut.offset)-discarded"]
-            names += whole.map { lastComponent($0.path) + "-discarded" }
+            let cut = try place(of: seq, in: segment)
+            let tail = try SegmentReader(segment.path, disk: ledger.disk).tail(from: cut.offset)
+            let tailName = "\(lastComponent(segment.path))-\(cut.offset)-discarded"
+            let names = whole.map { lastComponent($0.path) + "-discarded" }
             var bytes = tail.count
             for segment in whole {
                 bytes += try SegmentReader(segment.path, disk: ledger.disk).file.size()
             }
-            let result = Discarded(from: cut.end.seq + 1, bytes: bytes, quarantined: names)
+            let result = Discarded(
+                from: cut.end.seq + 1, bytes: bytes,
+                quarantined: (tail.isEmpty ? [] : [tailName]) + names)
             guard !dryRun else { return result }
 
             let quarantine = ledger.directory + "/quarantine"
             try ledger.disk.makeDirectory(quarantine)
             try ledger.writeHead(cut.end)
-            for segment in whole.reversed() {
-                try ledger.disk.rename(
-                    segment.path, to: quarantine + "/" + lastComponent(segment.path) + "-discarded")
+            for (segment, name) in zip(whole, names).reversed() {
+                try ledger.disk.rename(segment.path, to: quarantine + "/" + name)
                 try ledger.disk.syncDirectory(quarantine)
                 try ledger.disk.syncDirectory(ledger.directory)
             }
             if !tail.isEmpty {
-                try ledger.disk.replace(quarantine + "/" + names[0], with: tail)
+                try ledger.disk.replace(quarantine + "/" + tailName, with: tail)
                 if cut.offset == 0 {
-                    try ledger.disk.remove(segments[index].path)
+                    try ledger.disk.remove(segment.path)
                     try ledger.disk.syncDirectory(ledger.directory)
                 } else if let file = try ledger.disk.open(
-                    segments[index].path, writing: true, creating: false)
+                    segment.path, writing: true, creating: false)
                 {
                     try file.truncate(to: cut.offset)
                     try file.sync()
