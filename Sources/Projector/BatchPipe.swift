@@ -42,19 +42,16 @@ final class BatchPipe: @unchecked Sendable {
     }
 
     private func read() {
-        var outcome: (any Error)?
-        do {
+        let outcome = Result {
             while true {
                 let start = ContinuousClock.now
                 let batch = try cursor.next().map(ReadBatch.init)
                 busySeconds += (ContinuousClock.now - start) / .seconds(1)
                 guard let batch, put(batch) else { break }
             }
-        } catch {
-            outcome = error
         }
         condition.withLock {
-            failure = outcome
+            if case .failure(let error) = outcome { failure = error }
             isDone = true
             condition.broadcast()
         }

@@ -24,8 +24,7 @@ struct DurableAppend: ParsableCommand {
             try db.execute(
                 sql: "CREATE TABLE IF NOT EXISTS events(seq INTEGER PRIMARY KEY, line TEXT)")
         }
-        let payload = JSON.object([("text", .text(String(repeating: "Silver Night ", count: 25)))])
-            .bytes
+        let payload = (["text": .text(String(repeating: "Silver Night ", count: 25))] as JSON).bytes
         let events = (0..<perCommit).map { _ in
             NewEvent(type: "playlist.described", stream: StreamName(fixed: "bench"), data: payload)
         }
@@ -67,10 +66,6 @@ struct DurableAppend: ParsableCommand {
     }
 
     private func segmentSize() throws -> Int {
-        try FileManager.default.contentsOfDirectory(atPath: folder + "/ledger").reduce(0) {
-            guard $1.hasSuffix(".lz4") else { return $0 }
-            let path = folder + "/ledger/" + $1
-            return $0 + (try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0)
-        }
+        try Ledger(folder + "/ledger").verify().segments.reduce(0) { $0 + $1.size }
     }
 }
