@@ -108,9 +108,14 @@ public final class Fold {
                 seq: line.seq)
         case .spotifyPlaylistFetched, .spotifyLikesFetched, .spotifyPlaylistsFetched:
             try playlists?.fetched(
-                event.kind, data, stream: line.streamName, seq: line.seq, at: line.at)
+                event.kind, data, line)
         case .spotifyPlaylistObserved:
             try playlists?.observed(data, stream: line.streamName, seq: line.seq, at: line.at)
+        case .lastfmListensFetched, .lastfmCountsFetched:
+            try playlists?.fetched(data["count"]?.integer ?? 0, line)
+        case .connectorLimited, .workflowStarted, .workflowFinished, .workflowFailed,
+            .transformApplied:
+            try playlists?.record(event.kind, data, line)
         case .clockBehind, .tailDiscarded, .importFinished: break
         default:
             guard let fact = try PlaylistFact(event.kind, data) else { return }

@@ -14,6 +14,7 @@ public enum ReadModel: String, CaseIterable, Sendable {
             [
                 "playlists", "playlist_names", "playlist_mappings", "playlist_tracks", "page_items",
                 "likes", "fetches", "outbox", "service_playlists",
+                "limits", "workflow_runs", "transforms",
             ]
         case .listens: ["listens"]
         }

@@ -142,6 +142,32 @@ CREATE TABLE service_playlists(
     fetched_snapshot TEXT,              -- the one whose rows were fetched last
     digest TEXT                         -- of the payload that the service showed last
 );
+CREATE TABLE limits(                    -- services that ask to be left alone
+    service TEXT NOT NULL,
+    base TEXT NOT NULL,                 -- the base URL that answered
+    group_name TEXT NOT NULL,           -- the endpoints that are closed; empty for all
+    until INTEGER NOT NULL,
+    PRIMARY KEY (service, base, group_name)
+) WITHOUT ROWID;
+CREATE TABLE workflow_runs(
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL UNIQUE,
+    name TEXT,
+    status TEXT NOT NULL,               -- running, finished, failed
+    started_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    playlist TEXT,                      -- the playlist that holds its result
+    item_count INTEGER
+);
+CREATE TABLE transforms(
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL,
+    node TEXT NOT NULL,
+    type TEXT NOT NULL,
+    count_in INTEGER NOT NULL,
+    count_out INTEGER NOT NULL,
+    read_seq INTEGER NOT NULL           -- what the node saw
+);
 
 -- listens: every row of every history, with the reason why it does not count.
 CREATE TABLE listens(

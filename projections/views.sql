@@ -123,3 +123,19 @@ CREATE VIEW service_playlists_iso AS SELECT
     fetched_snapshot,
     digest
 FROM service_playlists;
+CREATE VIEW limits_iso AS SELECT
+    service,
+    base,
+    group_name,
+    strftime('%Y-%m-%dT%H:%M:%S', until / 1000, 'unixepoch') || printf('.%03dZ', until % 1000) AS until
+FROM limits;
+CREATE VIEW workflow_runs_iso AS SELECT
+    id,
+    run,
+    name,
+    status,
+    strftime('%Y-%m-%dT%H:%M:%S', started_at / 1000, 'unixepoch') || printf('.%03dZ', started_at % 1000) AS started_at,
+    strftime('%Y-%m-%dT%H:%M:%S', finished_at / 1000, 'unixepoch') || printf('.%03dZ', finished_at % 1000) AS finished_at,
+    playlist,
+    item_count
+FROM workflow_runs;

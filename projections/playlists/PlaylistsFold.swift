@@ -237,9 +237,17 @@ final class PlaylistsFold {
         pagesChanged = true
     }
 
-    func fetched(_ kind: EventKind, _ data: JSONValue, stream: String, seq: Seq, at: Milliseconds)
-        throws
-    {
+    /// Notes that a fetch is complete.
+    func fetched(_ count: Int64, _ line: EventLine) throws {
+        try sql(
+            "INSERT INTO fetches VALUES (?, ?, ?, ?)", line.seq << 16, line.streamName, line.at,
+            count
+        ).run()
+    }
+
+    /// Takes in the pages of a fetch that is complete.
+    func fetched(_ kind: EventKind, _ data: JSONValue, _ line: EventLine) throws {
+        let (stream, at) = (line.streamName, line.at)
         var items: [PlaylistItem] = []
         for page in data["pages"]?.elements ?? [] {
             guard let seq = page.integer, let found = pages[seq], found.stream == stream else {
@@ -255,13 +263,11 @@ final class PlaylistsFold {
         let before = pages.count
         pages = pages.filter { $0.value.stream != stream }
         pagesChanged = pagesChanged || pages.count != before
-        try sql(
-            "INSERT INTO fetches VALUES (?, ?, ?, ?)", seq << 16, stream, at, Int64(items.count)
-        ).run()
+        try fetched(Int64(items.count), line)
         switch kind {
-        case .spotifyLikesFetched: try likes(items, seq: seq, at: at)
+        case .spotifyLikesFetched: try likes(items, seq: line.seq, at: at)
         case .spotifyPlaylistsFetched: try listed(items.compactMap(\.uri))
-        default: try playlistFetched(items, data, stream: stream, seq: seq, at: at)
+        default: try playlistFetched(items, data, stream: stream, seq: line.seq, at: at)
         }
     }
 
