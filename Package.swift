@@ -25,6 +25,7 @@ let package = Package(
         .executable(name: "narada", targets: ["narada"]),
         .executable(name: "narada-cmd", targets: ["narada-cmd"]),
         .executable(name: "narada-project", targets: ["narada-project"]),
+        .executable(name: "narada-sandbox", targets: ["narada-sandbox"]),
     ]
         + readModels.map {
             .executable(name: "narada-project-\($0)", targets: ["narada-project"])
@@ -32,6 +33,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/swhitty/FlyingFox", exact: "0.27.1"),
     ],
     targets: [
         .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
@@ -67,10 +69,19 @@ let package = Package(
                 "Projector", arguments,
             ] + sqlite,
             swiftSettings: settings),
+        .target(
+            name: "Sandbox",
+            dependencies: [
+                "CCrypto", "JSONText", "Ledger", .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "FlyingSocks", package: "FlyingFox"),
+            ],
+            swiftSettings: settings),
         .executableTarget(name: "narada", dependencies: ["Commands"], swiftSettings: settings),
         .executableTarget(name: "narada-cmd", dependencies: ["Commands"], swiftSettings: settings),
         .executableTarget(
             name: "narada-project", dependencies: ["Commands"], swiftSettings: settings),
+        .executableTarget(
+            name: "narada-sandbox", dependencies: ["Sandbox", arguments], swiftSettings: settings),
         .executableTarget(
             name: "narada-bench",
             dependencies: ["Events", "JSONText", "Ledger", arguments] + sqlite,
@@ -105,5 +116,8 @@ let package = Package(
         .testTarget(
             name: "CommandsTests", dependencies: ["JSONText", "Ledger", "TestSupport"],
             exclude: ["Goldens"], swiftSettings: settings),
+        .testTarget(
+            name: "SandboxTests", dependencies: ["JSONText", "Ledger", "Sandbox", "TestSupport"],
+            swiftSettings: settings),
     ]
 )
