@@ -74,8 +74,7 @@ let package = Package(
             dependencies: [
                 "CCrypto", "JSONText", "Ledger", .product(name: "FlyingFox", package: "FlyingFox"),
                 .product(name: "FlyingSocks", package: "FlyingFox"),
-            ],
-            swiftSettings: settings),
+            ], resources: [.embedInCode("shapes.json")], swiftSettings: settings),
         .executableTarget(name: "narada", dependencies: ["Commands"], swiftSettings: settings),
         .executableTarget(name: "narada-cmd", dependencies: ["Commands"], swiftSettings: settings),
         .executableTarget(

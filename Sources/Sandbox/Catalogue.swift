@@ -10,7 +10,7 @@ struct Track: Codable, Sendable {
     var isrc: String?
     var durationMS: Int
     var released: String
-    var number = 1
+    var number: Int
 
     var uri: String { "spotify:track:\(id)" }
 }
@@ -25,23 +25,19 @@ struct Catalogue: Codable, Sendable {
         get { places[id].map { tracks[$0] } }
         set {
             guard let newValue else { return }
-            if let place = places[id] {
-                tracks[place] = newValue
-            } else {
-                places[id] = tracks.count
-                tracks.append(newValue)
-            }
+            if places[id] == nil { tracks.append(newValue) }
+            tracks[places[id, default: tracks.count - 1]] = newValue
+            places[id] = places[id] ?? tracks.count - 1
         }
     }
 
     /// Makes up a track for a URI that nobody has heard of, always the same one.
     mutating func ensure(_ uri: String?) {
-        guard let uri, uri.hasPrefix("spotify:track:") else { return }
-        let id = String(uri.dropFirst(14))
-        guard self[id] == nil else { return }
+        let id = String((uri ?? "").dropFirst(14))
+        guard let uri, uri.hasPrefix("spotify:track:"), self[id] == nil else { return }
         self[id] = Track(
             id: id, name: "Track \(id.prefix(6))", artists: ["Artist \(id.suffix(3))"],
-            album: "Album \(id.suffix(2))", durationMS: 200_000, released: "2020-01-01")
+            album: "Album \(id.suffix(2))", durationMS: 200_000, released: "2020-01-01", number: 1)
     }
 }
 
@@ -57,13 +53,15 @@ struct Dice: RandomNumberGenerator {
         return mixed ^ (mixed >> 31)
     }
 
-    mutating func pick<T>(_ values: [T]) -> T {
-        values[Int.random(in: values.indices, using: &self)]
+    mutating func roll(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+
+    mutating func word(_ kind: String) -> String {
+        table("words")[kind].elements.randomElement(using: &self)?.string ?? ""
     }
 }
 
 /// Base-62 letters that stand for a text, always the same ones.
-func identifier(of text: String, length: Int = 22) -> String {
+func identifier(_ text: String, length: Int = 22) -> String {
     let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
     var digest = SHA256.digest(Array(text.utf8))
     return withUnsafeBytes(of: &digest.words) { bytes in
@@ -73,133 +71,101 @@ func identifier(of text: String, length: Int = 22) -> String {
 
 extension World {
     /// The last play of every invented world. Fixed, so that one seed gives one world for good.
-    static let lastPlay = ISOTime.parse("2026-11-20T21:30:00Z") ?? 0
+    private static let lastPlay = ISOTime.parse("2026-11-20T21:30:00Z") ?? 0
 
-    /// Replaces everything by an invented world of this size.
-    mutating func invent(_ size: WorldSize) {
-        (catalogue, lastfm.listens, lastfm.songs, lastfm.loves) = (Catalogue(), [], Songs(), [])
+    /// Replaces everything by an invented world.
+    mutating func invent(_ wanted: [String: Int]) {
+        let size = Dictionary(table("size").members.map { ($0.0, $0.1.integer ?? 0) }) { $1 }
+            .merging(wanted) { max(0, $1) }
+        func count(_ name: String) -> Int { size[name] ?? 0 }
+        var dice = Dice(state: UInt64(count("seed")))
+        (catalogue, lastfm.songs, lastfm.listens, lastfm.loves) = (Catalogue(), Songs(), [], [])
         spotify = SpotifyState(grants: spotify.grants, refreshTokens: spotify.refreshTokens)
-        var dice = Dice(state: size.seed)
-        for index in 0..<max(1, size.tracks) { inventTrack(index, size.seed, &dice) }
+        for index in 0..<max(1, count("tracks")) { inventTrack(index, count("seed"), &dice) }
         let songs = catalogue.tracks.enumerated().map { lastfm.songs.add(spelling($1, $0)) }
-        inventListens(size.listens, songs, &dice)
-        for (index, track) in catalogue.tracks.shuffled(using: &dice).prefix(size.likes)
-            .enumerated()
-        {
-            let added = World.lastPlay - Int64(index) * 43_200_000
-            spotify.likes.append(Like(uri: track.uri, addedAt: added / 1000 * 1000))
+        inventListens(count("listens"), songs, &dice)
+        let liked = catalogue.tracks.shuffled(using: &dice).prefix(count("likes"))
+        spotify.likes = liked.enumerated().map {
+            Like(uri: $1.uri, addedAt: World.lastPlay - Int64($0) * 43_200_000)
         }
-        for index in stride(from: 2, to: songs.count, by: 7) {
-            lastfm.loves.append(
-                Love(song: songs[index], uts: Int(World.lastPlay / 1000) - index * 5000))
+        lastfm.loves = stride(from: 2, to: songs.count, by: 7).map {
+            Listen(song: songs[$0], uts: Int(World.lastPlay / 1000) - $0 * 5000)
         }
-        for index in 0..<size.playlists { inventPlaylist(index, size.seed, &dice) }
+        for index in 0..<count("playlists") { inventPlaylist(index, count("seed"), &dice) }
     }
 
-    private mutating func inventTrack(_ index: Int, _ seed: UInt64, _ dice: inout Dice) {
-        let artists = [
-            "Ólöf Ränta", "The Paper Kites of Łódź", "椎名ほたる", "Señor Ñandú", "Mørk & Søn",
-            "DJ Žižkov",
-            "Кино Ночь", "Zoë Quayle", "AC//Tram", "!Ay!", "Beyoncá", "Sigur Ræs",
-        ]
-        let heads = [
-            "Blue", "Naïve", "Midnight", "夜の", "Ночной", "Última", "Glass", "Über",
-            "Don't Stop the",
-            "Half-Lit", "Été", "O.K.",
-        ]
-        let tails = [
-            "Harbour", "Señorita", "Kreuzung", "電車", "Поезд", "Café", "Machine", "(Part II)",
-            "Façade",
-            "Ægir", "Sky & Sea", "Rain",
-        ]
-        let number = index / (heads.count * tails.count)
+    private mutating func inventTrack(_ index: Int, _ seed: Int, _ dice: inout Dice) {
+        let year = dice.roll(1968...2025)
+        let number = index < 144 ? "" : " \(index / 144 + 1)"
         var track = Track(
-            id: identifier(of: "track \(seed) \(index)"),
-            name: "\(dice.pick(heads)) \(dice.pick(tails))" + (number > 0 ? " \(number + 1)" : ""),
-            artists: [dice.pick(artists)], album: "",
-            durationMS: Int.random(in: 95...410, using: &dice) * 1000 + 333,
-            released: "\(Int.random(in: 1968...2025, using: &dice))-0\(index % 9 + 1)-11",
+            id: identifier("track \(seed) \(index)"),
+            name: dice.word("heads") + " " + dice.word("tails") + number,
+            artists: [dice.word("artists")], album: dice.word("heads") + " " + dice.word("albums"),
+            isrc: "ZZA1B\(year % 100 + 100)".replacing("B1", with: "B")
+                + "\(100_000 + index)".suffix(5),
+            durationMS: dice.roll(95...410) * 1000 + 333, released: "\(year)-0\(index % 9 + 1)-11",
             number: index % 12 + 1)
-        track.isrc =
-            "ZZ\(dice.pick(["A1B", "XYZ", "0AA"]))\(track.released.dropFirst(2).prefix(2))\(String(100_000 + index).suffix(5))"
-        track.album = "\(dice.pick(heads)) \(dice.pick(["Days", "Archive", "Собрание", "Été"]))"
         // Later versions of the track before: what makes matching hard.
-        if index > 0, let base = catalogue.tracks.last {
-            switch index % 10 {
-            case 3:
-                (track.name, track.artists) = ("\(base.name) - Remastered 2011", base.artists)
-                track.album = "\(base.album) (Deluxe Edition)"
-            case 5:
-                let guest = dice.pick(artists)
-                track.name += " (feat. \(guest))"
-                if guest != track.artists[0] { track.artists.append(guest) }
-            case 7:
-                (track.name, track.artists, track.isrc) = (base.name, base.artists, base.isrc)
-                (track.album, track.durationMS) = (
-                    "Hits \(track.released.prefix(4))", base.durationMS
-                )
-            case 9: (track.name, track.artists) = ("\(base.name) - Live at Tivoli", base.artists)
-            default: break
-            }
+        let base = catalogue.tracks.last ?? track
+        switch index % 10 {
+        case 3:
+            (track.name, track.artists) = ("\(base.name) - Remastered 2011", base.artists)
+            track.album = "\(base.album) (Deluxe Edition)"
+        case 5:
+            track.artists.append(dice.word("artists") + " Jr.")
+            track.name += " (feat. \(track.artists[1]))"
+        case 7:
+            (track.name, track.artists, track.isrc) = (base.name, base.artists, base.isrc)
+            (track.album, track.durationMS) = ("Hits \(year)", base.durationMS)
+        case 9: (track.name, track.artists) = ("\(base.name) - Live at Tivoli", base.artists)
+        default: break
         }
         catalogue[track.id] = track
     }
 
     /// How Last.fm's listeners write a track: every other one without what is not the title.
     private func spelling(_ track: Track, _ index: Int) -> Song {
-        var name = track.name[...]
-        if index % 4 < 2 {
-            for tail in [" (feat.", " - Remastered"] {
-                name = name.firstRange(of: tail).map { name[..<$0.lowerBound] } ?? name
-            }
+        var name = track.name
+        for tail in [" (feat.", " - Remastered"] where index % 4 < 2 {
+            name = name.firstRange(of: tail).map { String(name[..<$0.lowerBound]) } ?? name
         }
         return Song(
-            artist: track.artists[0], track: String(name), album: track.album,
-            durationMS: track.durationMS)
+            artist: track.artists[0], track: name, album: track.album, durationMS: track.durationMS)
     }
 
     private mutating func inventListens(_ count: Int, _ songs: [Int32], _ dice: inout Dice) {
         // Fifteen years for a great many, some weeks or months for a few.
-        let gap = min(86_400, max(400, 15 * 31_536_000 / max(1, count)))
+        let gap = min(86_400, max(450, 15 * 31_536_000 / max(1, count)))
         var time = Int(World.lastPlay / 1000)
-        lastfm.listens.reserveCapacity(count)
         for index in 0..<count {
             // Some tracks are played far more often than others.
-            let place = min(
-                Int.random(in: songs.indices, using: &dice),
-                Int.random(in: songs.indices, using: &dice))
+            let last = songs.count - 1
+            let place = min(dice.roll(0...last), dice.roll(0...last))
             lastfm.listens.append(Listen(song: songs[place], uts: time))
-            if index < 50 {
-                let track = catalogue.tracks[place]
-                let ended = Int64(time * 1000 + track.durationMS)
-                spotify.recent.append(Like(uri: track.uri, addedAt: ended))
-            }
-            time -= Int.random(in: 420...(2 * gap), using: &dice)
+            let track = catalogue.tracks[place]
+            let ended = Int64(time * 1000 + track.durationMS)
+            if index < 50 { spotify.recent.append(Like(uri: track.uri, addedAt: ended)) }
+            time -= dice.roll(420...2 * gap)
         }
         lastfm.listens.reverse()
     }
 
-    private mutating func inventPlaylist(_ index: Int, _ seed: UInt64, _ dice: inout Dice) {
-        let names = [
-            "Morning – 朝", "Road trip 🚗", "Évening & <calm>", "Somebody else's", "Together",
-        ]
-        let picked = catalogue.tracks.shuffled(using: &dice).prefix(index < 5 ? 25 : 60)
-        var uris: [String?] = picked.map { $0.uri }
-        if index == 1 {
-            uris.insert(contentsOf: [uris[0], uris[0]], at: min(5, uris.count))
+    private mutating func inventPlaylist(_ index: Int, _ seed: Int, _ dice: inout Dice) {
+        var uris: [String?] = catalogue.tracks.shuffled(using: &dice).prefix(25).map(\.uri)
+        if index == 1, uris.count > 5 {
+            uris.insert(contentsOf: [uris[0], uris[0]], at: 5)
             uris.insert("spotify:local:Garage+Band:Demo+Tape:R%C3%A9hearsal+3:187", at: 2)
-            uris.insert("spotify:episode:" + identifier(of: "episode \(seed)"), at: 4)
+            uris.insert("spotify:episode:" + identifier("episode \(seed)"), at: 4)
             uris.insert(nil, at: 6)
         }
-        let start = World.lastPlay / 1000 * 1000 - Int64(400 - index) * 86_400_000
+        let start = World.lastPlay - Int64(400 - index) * 86_400_000
         var list = Playlist(
-            id: identifier(of: "playlist \(seed) \(index)"),
-            owner: index == 3 ? "friend" : World.user,
-            name: names[index % 5],
+            id: identifier("playlist \(seed) \(index)"), owner: index == 3 ? "friend" : World.user,
+            name: table("words")["playlists"].elements[index % 5].string ?? "",
             description: index % 2 == 0 ? "Made for tests &amp; trials" : nil)
         (list.isPublic, list.isCollaborative) = (index % 5 == 3, index % 5 == 4)
         list.setItems(
-            uris.enumerated().map { ($1, start + Int64($0) * 3_600_000) }, by: list.owner)
+            uris.enumerated().map { ($1, start + Int64($0) * 3_600_000) }, by: list.owner, start)
         spotify.playlists.append(list)
     }
 }

@@ -4,8 +4,7 @@ import Ledger
 /// The way for a test to see and change the world; only for programs on this machine.
 let control = Service(
     name: "control", base: "/_sandbox",
-    render: { refusal, _ in
-        .json(["error": JSON(refusal.message ?? "Not found")], status: refusal.status)
+    render: { refusal, _ in .json(["error": .text(refusal.message ?? "Not found")], refusal.status)
     },
     routes: [
         ("GET ", { world, _ in .json(world.summary) }),
@@ -13,7 +12,7 @@ let control = Service(
         (
             "PUT /settings",
             { world, call in
-                try world.set(call.json.members)
+                try world.set(call.body.members)
                 return .json(world.settingsJSON)
             }
         ),
@@ -21,14 +20,14 @@ let control = Service(
         (
             "PUT /faults",
             { world, call in
-                world.faults = try rows(call).map { try Fault($0.string ?? $0.text) }
+                world.faults = try rows(call).map { try Fault($0.string ?? "") }
                 return .json(.array(world.faults.map(\.json)))
             }
         ),
         (
             "GET /journal",
             { world, call in
-                let from = call.query("from").flatMap(Int.init) ?? 0
+                let from = call.query["from"].flatMap { Int($0) } ?? 0
                 return .json(.array(world.journal.filter { $0["n"].integer ?? 0 >= from }))
             }
         ),
@@ -42,46 +41,194 @@ let control = Service(
         (
             "PUT /world",
             { world, call in
-                var size = WorldSize()
-                size.seed = UInt64(clamping: call.json["seed"].integer ?? 1)
-                for (name, path) in WorldSize.counts {
-                    size[keyPath: path] = max(0, call.json[name].integer ?? size[keyPath: path])
+                let sizes = call.body.members.compactMap { name, value in
+                    value.integer.map { (name, $0) }
                 }
-                world.invent(size)
+                world.invent(Dictionary(sizes) { $1 })
                 return .json(world.summary)
             }
         ),
+        (
+            "GET /spotify/playlists/{id}",
+            { world, call in
+                let list = try world.spotify.playlists.first { $0.id == call.arguments[0] }.or(404)
+                return .json(listJSON(list))
+            }
+        ),
+        ("PUT /spotify/playlists/{id}", putPlaylist),
+        (
+            "DELETE /spotify/playlists/{id}",
+            { world, call in
+                let place = try world.spotify.playlists.firstIndex { $0.id == call.arguments[0] }
+                    .or(404)
+                world.spotify.playlists[place].isFollowed = false
+                return Reply()
+            }
+        ),
+        (
+            "PUT /spotify/likes",
+            { world, call in
+                world.spotify.likes = try dated(&world, call, "added_at")
+                return Reply()
+            }
+        ),
+        (
+            "PUT /spotify/recent",
+            { world, call in
+                world.spotify.recent = try dated(&world, call, "played_at").sorted {
+                    $0.addedAt > $1.addedAt
+                }
+                return Reply()
+            }
+        ),
+        ("PUT /spotify/tracks/{id}", putTrack),
+        (
+            "PUT /lastfm/listens",
+            { world, call in
+                world.lastfm.listens = try listens(&world, call)
+                return Reply()
+            }
+        ),
+        (
+            "POST /lastfm/listens",
+            { world, call in
+                world.lastfm.listens = (world.lastfm.listens + (try listens(&world, call))).sorted {
+                    $0.uts < $1.uts
+                }
+                return Reply()
+            }
+        ),
+        (
+            "PUT /lastfm/loves",
+            { world, call in
+                world.lastfm.loves = try listens(&world, call)
+                return Reply()
+            }
+        ),
+        ("PUT /lastfm/tracks", putSongs),
     ])
 
 /// The elements of a body that must be an array.
-func rows(_ call: Call) throws -> [JSON] {
-    guard call.json.isArray else { throw Refusal(400, "The body must be a JSON array.") }
-    return call.json.elements
-}
-
-extension WorldSize {
-    static var counts: [(String, WritableKeyPath<WorldSize, Int>)] {
-        [
-            ("tracks", \.tracks), ("playlists", \.playlists), ("listens", \.listens),
-            ("likes", \.likes),
-        ]
-    }
+private func rows(_ call: Call) throws -> [JSON] {
+    try need(call.body.isArray, 400, "The body must be a JSON array.")
+    return call.body.elements
 }
 
 extension World {
     fileprivate var summary: JSON {
-        [
+        let lists = spotify.playlists.map { list -> JSON in
+            [
+                "id": .text(list.id), "name": .text(list.newest.name), "owner": .text(list.owner),
+                "items": JSON(list.newest.order.count), "listed": .bool(list.isFollowed),
+            ]
+        }
+        return [
             "user": .text(World.user), "now": .text(ISOTime.text(now)), "settings": settingsJSON,
-            "faults": .array(faults.map(\.json)), "requests": JSON(journal.last?["n"].integer ?? 0),
-            "tracks": JSON(catalogue.tracks.count), "listens": JSON(lastfm.listens.count),
-            "loves": JSON(lastfm.loves.count), "likes": JSON(spotify.likes.count),
-            "playlists": .array(
-                spotify.playlists.map {
-                    [
-                        "id": .text($0.id), "name": .text($0.newest.name), "owner": .text($0.owner),
-                        "items": JSON($0.newest.order.count), "listed": .bool($0.isFollowed),
-                    ]
-                }),
+            "lastfm_api_key": .text(LastfmApplication.key),
+            "lastfm_api_secret": .text(LastfmApplication.secret), "requests": JSON(answered),
+            "faults": .array(faults.map(\.json)), "tracks": JSON(catalogue.tracks.count),
+            "listens": JSON(lastfm.listens.count), "loves": JSON(lastfm.loves.count),
+            "likes": JSON(spotify.likes.count), "playlists": .array(lists),
         ]
     }
+}
+
+private func listJSON(_ list: Playlist) -> JSON {
+    let newest = list.newest
+    let items = newest.order.map { list.rows[Int($0)] }
+    let history = list.versions.map { version -> JSON in
+        let uris = version.order.map { JSON(list.rows[Int($0)].uri) }
+        return [
+            "snapshot_id": .text(version.snapshot), "name": .text(version.name),
+            "items": .array(uris),
+        ]
+    }
+    return [
+        "id": .text(list.id), "name": .text(newest.name), "description": JSON(newest.description),
+        "snapshot_id": .text(newest.snapshot),
+        "items": .array(
+            items.map {
+                ["uri": JSON($0.uri), "added_at": .text(ISOTime.text($0.addedAt, fraction: false))]
+            }),
+        "history": .array(history),
+    ]
+}
+
+/// What the user does to a playlist in another app.
+private func putPlaylist(_ world: inout World, _ call: Call) throws -> Reply {
+    let (id, body, now) = (call.arguments[0], call.body, world.now)
+    let items: [(uri: String?, addedAt: Milliseconds?)] = body["items"].elements.map {
+        ($0.string ?? $0["uri"].string, $0["added_at"].string.flatMap { ISOTime.parse($0) })
+    }
+    for item in items { world.catalogue.ensure(item.uri) }
+    if !world.spotify.playlists.contains(where: { $0.id == id }) {
+        let name = body["name"].string ?? "Playlist \(id.prefix(6))"
+        let new = Playlist(id: id, owner: World.user, name: name, description: nil)
+        world.spotify.playlists.insert(new, at: 0)
+    }
+    let place = try world.spotify.playlists.firstIndex { $0.id == id }.or(500)
+    var list = world.spotify.playlists[place]
+    (list.isFollowed, list.staleReads) = (true, world["stale_reads"].integer ?? 0)
+    list.owner = body["owner"].string ?? list.owner
+    let old = list.newest
+    let (name, text) = (
+        body["name"].string ?? old.name, body["description"].string ?? old.description
+    )
+    if body["items"].isArray { list.setItems(items, by: list.owner, now) }
+    if name != old.name || text != old.description {
+        list.change { ($0.name, $0.description) = (name, text) }
+    }
+    world.spotify.playlists[place] = list
+    return .json(listJSON(list))
+}
+
+private func putTrack(_ world: inout World, _ call: Call) throws -> Reply {
+    let (id, body) = (call.arguments[0], call.body)
+    world.catalogue.ensure("spotify:track:" + id)
+    var track = try world.catalogue[id].or(404)
+    let artists = body["artists"].elements.compactMap(\.string)
+    track.artists = artists.isEmpty ? track.artists : artists
+    track.name = body["name"].string ?? track.name
+    track.album = body["album"].string ?? track.album
+    track.isrc = body["isrc"].string ?? track.isrc
+    track.durationMS = body["duration_ms"].integer ?? track.durationMS
+    world.catalogue[id] = track
+    return Reply()
+}
+
+/// URIs with their times; one without is a second older than the one before.
+private func dated(_ world: inout World, _ call: Call, _ key: String) throws -> [Like] {
+    try rows(call).enumerated().map { index, row in
+        let uri = try (row.string ?? row["uri"].string).or(400, "A row has no uri.")
+        world.catalogue.ensure(uri)
+        let at = row[key].string.flatMap { ISOTime.parse($0) } ?? world.now - Int64(index) * 1000
+        return Like(uri: uri, addedAt: at)
+    }
+}
+
+private func song(_ world: inout World, _ row: JSON) throws -> Int32 {
+    let artist = try row["artist"].string.or(400, "A row has no artist.")
+    let track = try row["track"].string.or(400, "A row has no track.")
+    return world.lastfm.songs.add(Song(artist: artist, track: track, album: row["album"].string))
+}
+
+/// Listens or loves, oldest first.
+private func listens(_ world: inout World, _ call: Call) throws -> [Listen] {
+    let listens = try rows(call).map { row in
+        Listen(song: try song(&world, row), uts: row["uts"].integer ?? Int(world.now / 1000))
+    }
+    return listens.sorted { $0.uts < $1.uts }
+}
+
+private func putSongs(_ world: inout World, _ call: Call) throws -> Reply {
+    for row in try rows(call) {
+        let place = try song(&world, row)
+        var changed = world.lastfm.songs[place]
+        changed.userPlays = row["userplaycount"].integer ?? changed.userPlays
+        changed.plays = row["playcount"].integer ?? changed.plays
+        changed.listeners = row["listeners"].integer ?? changed.listeners
+        if !row["redirect"].isNull { changed.redirect = try song(&world, row["redirect"]) }
+        world.lastfm.songs[place] = changed
+    }
+    return Reply()
 }

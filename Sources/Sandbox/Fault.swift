@@ -6,42 +6,42 @@ struct Fault: Sendable {
     let spec: String
     let kind: String
     let value: String?
-    private var match = "*"
-    private var skip = 0
-    private var times = 1
+    private let match: String
+    private let skip: Int
+    private let times: Int
     private var seen = 0
-    /// How often it happened.
-    private(set) var fired = 0
+    private var fired = 0
 
-    private static let kinds: Set = [
-        "429", "quota", "401", "403", "500", "502", "503", "504", "html", "error", "cut",
-        "truncate", "garbage", "empty", "huge", "delay", "lost", "reset", "redirect",
+    /// What is answered instead of asking the service, and what happens to the service's own answer.
+    private static let instead: Set = [
+        "429", "quota", "401", "403", "500", "502", "503", "504", "html", "error", "empty", "huge",
+        "reset", "redirect",
     ]
+    private static let after: Set = ["cut", "truncate", "garbage", "delay", "lost"]
     private static let numbered: Set = ["error", "cut", "truncate", "delay"]
 
     /// Reads a SPEC.
     init(_ spec: String) throws {
+        let parts = spec.split(separator: ",").map { $0.split(separator: "=", maxSplits: 1) }
+        let pairs = parts.map { (String($0.first ?? ""), $0.count > 1 ? String($0[1]) : nil) }
+        var keys = Dictionary(pairs.dropFirst()) { $1 }
+        func number(_ name: String, _ usual: Int) throws -> Int {
+            guard let text = keys.removeValue(forKey: name) else { return usual }
+            return try text.flatMap { Int($0) }.or(400, "\(name) is not a number in '\(spec)'")
+        }
         self.spec = spec
-        let parts = spec.split(separator: ",").map {
-            $0.split(separator: "=", maxSplits: 1).map(String.init)
-        }
-        let first = parts.first ?? []
-        (kind, value) = (first.first ?? "", first.count > 1 ? first[1] : nil)
-        let needsNumber = Fault.numbered.contains(kind)
-        guard Fault.kinds.contains(kind), !needsNumber || value.flatMap(Int.init) != nil,
-            kind != "redirect" || value != nil
-        else {
-            throw Refusal(400, "'\(spec)' is no fault: KIND[=VALUE][,match=…][,skip=N][,times=N]")
-        }
-        for part in parts.dropFirst() {
-            switch (part.first, part.count > 1 ? Int(part[1]) : nil) {
-            case ("match", _) where part.count > 1: match = part[1]
-            case ("skip", let number?): skip = number
-            case ("times", let number?): times = number
-            default: throw Refusal(400, "'\(part.joined(separator: "="))' is unknown in '\(spec)'")
-            }
-        }
+        (kind, value) = pairs.first ?? ("", nil)
+        match = (keys.removeValue(forKey: "match") ?? nil) ?? "*"
+        (skip, times) = (try number("skip", 0), try number("times", 1))
+        let isKnown = Fault.instead.contains(kind) || Fault.after.contains(kind)
+        let hasValue = Fault.numbered.contains(kind) ? value.flatMap { Int($0) } != nil : true
+        try need(
+            isKnown && hasValue && keys.isEmpty && (kind != "redirect" || value != nil), 400,
+            "'\(spec)' is no fault: KIND[=VALUE][,match=GLOB][,skip=N][,times=N]")
     }
+
+    /// The value as a number.
+    var number: Int? { value.flatMap { Int($0) } }
 
     /// Whether it happens to a request that goes by these names; counts it.
     ///
@@ -56,42 +56,38 @@ struct Fault: Sendable {
 
     /// What is answered instead of asking the service; nil if the service is asked all the same.
     func replaced(_ service: Service, _ call: Call) -> Reply? {
+        guard Fault.instead.contains(kind) else { return nil }
+        var refusal = Refusal(Int(kind) ?? (kind == "quota" ? 429 : 200))
         switch kind {
-        case "429", "quota":
-            var refusal = Refusal(429)
-            if kind == "quota" { refusal.reason = "QUOTA_EXCEEDED" }
-            refusal.headers["Retry-After"] = value ?? (kind == "quota" ? "86000" : nil)
-            return service.render(refusal, call)
-        case "401", "403", "500", "503", "504":
-            return service.render(Refusal(Int(kind) ?? 500), call)
-        case "error": return service.render(Refusal(200, code: value), call)
-        case "502": return .text(Array("Bad gateway.".utf8), "text/plain", 502)
-        case "html": return .html("<h1>502 Bad Gateway</h1>", status: 502)
+        case "502": return .text("Bad gateway.", "text/plain", 502)
+        case "html": return .html("<h1>502 Bad Gateway</h1>", 502)
         case "empty": return Reply()
         case "reset": return Reply(isLost: true)
-        case "redirect": return .redirect(to: value ?? "")
+        case "redirect": return .redirect(value ?? "")
         case "huge":
-            var reply = Reply.text(Array("{\"items\":\"".utf8), "application/json")
-            reply.padding = value.flatMap(Int.init) ?? 33
+            var reply = Reply.text("{\"items\":\"", "application/json")
+            reply.padding = number ?? 33
             return reply
-        default: return nil
+        case "error": refusal.code = value
+        case "quota":
+            (refusal.reason, refusal.headers["Retry-After"]) = ("QUOTA_EXCEEDED", value ?? "86000")
+        case "429": refusal.headers["Retry-After"] = value
+        default: break
         }
+        return service.render(refusal, call)
     }
 
     /// What becomes of the service's own answer.
     func spoiled(_ reply: Reply) -> Reply {
         var reply = reply
-        switch (kind, value.flatMap(Int.init)) {
-        case ("cut", let count): reply.cutAfter = count
-        case ("truncate", let count?): reply.body = Array(reply.body.prefix(count))
-        case ("lost", _): reply.isLost = true
-        case ("garbage", _):
-            // Into the first string that is a value: behind `":"`, or in front of everything.
-            let quotes = Array(":\"".utf8)
-            let at = reply.body.indices.dropLast().first {
-                Array(reply.body[$0...$0 + 1]) == quotes
-            }
-            reply.body.insert(contentsOf: [0x01, 0x0B, 0x1F], at: at.map { $0 + 2 } ?? 0)
+        switch kind {
+        case "cut": reply.cutAfter = number
+        case "truncate": reply.body = Array(reply.body.prefix(number ?? 0))
+        case "lost": reply.isLost = true
+        case "garbage":
+            // Into the first string that is a value, or in front of everything.
+            let place = reply.body.firstRange(of: Array(":\"".utf8))?.upperBound ?? 0
+            reply.body.insert(contentsOf: [0x01, 0x0B, 0x1F], at: place)
         default: break
         }
         return reply

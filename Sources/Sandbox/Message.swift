@@ -1,3 +1,4 @@
+import Foundation
 public import JSONText
 
 /// A request, as a handler sees it.
@@ -5,26 +6,24 @@ struct Call: Sendable {
     let method: String
     /// As it was sent, without the query.
     let path: String
-    let query: [(name: String, value: String)]
+    let query: [String: String]
+    let form: [String: String]
     let headers: [String: String]
-    let body: [UInt8]
+    /// Null if the body is something else.
+    let body: JSON
     /// Where this sandbox is reached, such as `http://127.0.0.1:4000`.
     let origin: String
     /// What the braces of the route's pattern stood for, in order.
     var arguments: [String] = []
 
-    /// A parameter of the query.
-    func query(_ name: String) -> String? { query.last { $0.name == name }?.value }
+    /// Query and form together, as Last.fm takes them.
+    var fields: [String: String] { query.merging(form) { $1 } }
 
-    /// The body's form fields, if it is a form.
-    var form: [(name: String, value: String)] {
-        isForm ? formFields(String(decoding: body, as: UTF8.self)) : []
+    /// The call's own URL again with more or other parameters.
+    func link(_ changes: [String: String]) -> String {
+        let fields = query.merging(changes) { $1 }.sorted { $0.key < $1.key }
+        return origin + path + "?" + fields.map { "\($0)=\(encoded($1))" }.joined(separator: "&")
     }
-
-    var isForm: Bool { headers["content-type"]?.contains("form-urlencoded") ?? false }
-
-    /// The body as JSON; null if it is something else.
-    var json: JSON { JSON(parsing: body) ?? .null }
 }
 
 /// An answer.
@@ -39,22 +38,33 @@ struct Reply: Sendable {
     /// The connection is closed without an answer.
     var isLost = false
 
-    static func json(_ value: JSON, status: Int = 200) -> Reply {
-        text(value.bytes, "application/json; charset=utf-8", status)
+    static func text(_ text: String, _ type: String = "text/plain", _ status: Int = 200) -> Reply {
+        Reply(
+            status: status, headers: ["Content-Type": type + "; charset=utf-8"],
+            body: Array(text.utf8))
     }
 
-    static func html(_ text: String, status: Int = 200) -> Reply {
+    static func json(_ value: JSON, _ status: Int = 200) -> Reply {
+        text(value.text, "application/json", status)
+    }
+
+    static func html(_ text: String, _ status: Int = 200) -> Reply {
         .text(
-            Array("<!doctype html><meta charset=utf-8><title>Sandbox</title><p>\(text)\n".utf8),
-            "text/html; charset=utf-8", status)
+            "<!doctype html><meta charset=utf-8><title>Sandbox</title>\(text)\n", "text/html",
+            status)
     }
 
-    static func text(_ body: [UInt8], _ type: String, _ status: Int = 200) -> Reply {
-        Reply(status: status, headers: ["Content-Type": type], body: body)
+    static func redirect(_ url: String, _ fields: [String: String?] = [:]) -> Reply {
+        let more = fields.compactMap { name, value in value.map { "\(name)=\(encoded($0))" } }
+            .sorted()
+        let mark = more.isEmpty ? "" : url.contains("?") ? "&" : "?"
+        return Reply(status: 302, headers: ["Location": url + mark + more.joined(separator: "&")])
     }
 
-    static func redirect(to url: String) -> Reply {
-        Reply(status: 302, headers: ["Location": url])
+    /// A page on which a person agrees or does not.
+    static func question(_ call: Call) -> Reply {
+        let links = ["approve", "deny"].map { "<a href='\(call.link(["answer": $0]))'>\($0)</a>" }
+        return .html("<p>Let this program in? " + links.joined(separator: " "))
     }
 }
 
@@ -72,50 +82,44 @@ struct Refusal: Error {
     }
 }
 
-/// Splits a query or a form body; `+` is a space.
-func formFields(_ text: some StringProtocol) -> [(name: String, value: String)] {
-    text.split(separator: "&").map { field in
-        let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        return (decoded(parts[0]), parts.count > 1 ? decoded(parts[1]) : "")
+/// Refuses a call unless something holds.
+func need(_ holds: Bool, _ status: Int, _ message: String? = nil, code: String? = nil) throws {
+    if !holds { throw Refusal(status, message, code: code) }
+}
+
+extension Optional {
+    /// The value, or a refusal.
+    func or(_ status: Int, _ message: String? = nil, code: String? = nil) throws -> Wrapped {
+        guard let self else { throw Refusal(status, message, code: code) }
+        return self
     }
+}
+
+/// Reads a query or a form body; `+` is a space.
+func fields(_ text: some StringProtocol) -> [String: String] {
+    let pairs = text.split(separator: "&").map { field in
+        let parts = field.split(separator: "=", maxSplits: 1).map(decoded)
+        return (parts.first ?? "", parts.count > 1 ? parts[1] : "")
+    }
+    return Dictionary(pairs) { $1 }
 }
 
 /// Resolves `+` and `%XX`.
 func decoded(_ text: some StringProtocol) -> String {
-    let input = Array(text.utf8)
-    var bytes: [UInt8] = []
-    var at = 0
-    while at < input.count {
-        let hex = input[at] == UInt8(ascii: "%") ? input[(at + 1)...].prefix(2) : []
-        if let byte = UInt8(String(decoding: hex, as: UTF8.self), radix: 16), hex.count == 2 {
-            bytes.append(byte)
-            at += 3
-        } else {
-            bytes.append(input[at] == UInt8(ascii: "+") ? 0x20 : input[at])
-            at += 1
-        }
-    }
-    return String(decoding: bytes, as: UTF8.self)
+    String(text).replacing("+", with: " ").removingPercentEncoding ?? String(text)
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters.
 func encoded(_ text: String) -> String {
-    let digits = Array("0123456789ABCDEF".utf8)
-    var bytes: [UInt8] = []
-    for byte in text.utf8 {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: bytes.append(byte)
-        default: bytes += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-        }
-    }
-    return String(decoding: bytes, as: UTF8.self)
+    let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+    return text.addingPercentEncoding(withAllowedCharacters: CharacterSet(charactersIn: letters))
+        ?? ""
 }
 
 extension JSON: Codable {
     init?(parsing bytes: [UInt8]) {
         let value: JSON? = bytes.withUnsafeBufferPointer {
-            guard (try? JSONValidator.check($0)) != nil else { return nil }
-            return JSON(JSONValue($0))
+            (try? JSONValidator.check($0)) == nil ? Optional.none : JSON(JSONValue($0))
         }
         guard let value else { return nil }
         self = value
@@ -131,12 +135,9 @@ extension JSON: Codable {
             self = .object(members)
         } else if value.isArray {
             self = .array(value.elements.map { JSON($0) })
-        } else if let text = value.text {
-            self = .text(text)
-        } else if let bool = value.bool {
-            self = .bool(bool)
         } else {
-            self = JSON(value.integer)
+            self =
+                value.text.map { .text($0) } ?? value.bool.map { .bool($0) } ?? JSON(value.integer)
         }
     }
 
@@ -145,6 +146,10 @@ extension JSON: Codable {
     }
 
     public func encode(to encoder: any Encoder) throws { try text.encode(to: encoder) }
+
+    init(_ fields: [String: String]) {
+        self = .object(fields.sorted { $0.key < $1.key }.map { ($0, .text($1)) })
+    }
 
     /// A member; null if there is none.
     subscript(key: String) -> JSON { members.first { $0.0 == key }?.1 ?? .null }
@@ -156,9 +161,4 @@ extension JSON: Codable {
     var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
     var isNull: Bool { if case .null = self { true } else { false } }
     var isArray: Bool { if case .array = self { true } else { false } }
-
-    /// An object without the members that are nil.
-    static func sparse(_ members: [(String, JSON?)]) -> JSON {
-        .object(members.compactMap { name, value in value.map { (name, $0) } })
-    }
 }

@@ -7,52 +7,41 @@ import Ledger
 
 /// A stand-in for the services on loopback: one server, one invented user, one world.
 public actor Sandbox {
-    /// What a sandbox starts with.
-    public struct Options: Sendable {
-        public var port: UInt16 = 0
-        /// Where the world is kept between runs; nowhere if nil.
-        public var folder: String?
-        public var faults: [String] = []
-        public var mode = "dev2026"
-        public var size = WorldSize()
-
-        public init() {}
-    }
-
     static let services = [spotifyAPI, spotifyAccounts, lastfm, lastfmAuth, control]
-    /// Base URLs of services that are not there yet, so that programs find nobody rather than the real ones.
+    /// Base paths of services that are not there yet: programs find nobody rather than the real ones.
     private static let reserved = [
-        (name: "musicbrainz", base: "/musicbrainz/ws/2"),
-        (name: "listenbrainz", base: "/listenbrainz"),
+        "musicbrainz": "/musicbrainz/ws/2", "listenbrainz": "/listenbrainz",
     ]
 
-    private let options: Options
+    private let folder: String?
     private var world: World
     private var server: HTTPServer?
     private var port: UInt16 = 0
     private var isDirty = false
     private var recent: [String: [ContinuousClock.Instant]] = [:]
 
-    /// Makes a world, or takes up the one that was saved in the folder.
+    /// Makes a world, or takes up the one that was saved.
     ///
+    /// - Parameters:
+    ///   - size: What a new world has: `seed`, `tracks`, `playlists`, `listens`, `likes`.
+    ///   - mode: How Spotify behaves: `dev2026`, `full2026` or `legacy`; as it was saved if nil.
+    ///   - faults: What goes wrong, as `KIND[=VALUE][,match=GLOB][,skip=N][,times=N]`.
+    ///   - folder: Where the world is kept between runs; nowhere if nil.
     /// - Throws: If an option has no meaning or the saved world cannot be read.
-    public init(_ options: Options) throws {
-        self.options = options
-        let saved = options.folder.flatMap {
-            FileManager.default.contents(atPath: $0 + "/world.json")
-        }
-        world =
-            try saved.map { try JSONDecoder().decode(World.self, from: $0) } ?? World(options.size)
-        if saved == nil || options.mode != "dev2026" {
-            try world.set([("mode", .text(options.mode))])
-        }
-        world.faults = try options.faults.map { try Fault($0) }
+    public init(
+        size: [String: Int] = [:], mode: String? = nil, faults: [String] = [], folder: String? = nil
+    ) throws {
+        self.folder = folder
+        let saved = folder.flatMap { FileManager.default.contents(atPath: $0 + "/world.json") }
+        world = try saved.map { try JSONDecoder().decode(World.self, from: $0) } ?? World(size)
+        if let mode { try world.set([("mode", .text(mode))]) }
+        world.faults = try faults.map { try Fault($0) }
     }
 
-    /// Opens the port, on 127.0.0.1 only, and returns when it answers.
-    public func start() async throws {
+    /// Opens a port on 127.0.0.1, a free one if it is 0, and returns when it answers.
+    public func start(port: UInt16 = 0) async throws {
         var configuration = HTTPServer.Configuration(
-            address: try sockaddr_in.inet(ip4: "127.0.0.1", port: options.port), timeout: 3600,
+            address: try sockaddr_in.inet(ip4: "127.0.0.1", port: port), timeout: 3600,
             logger: .disabled)
         configuration.sharedRequestBufferSize = 64 << 20
         let handler = ClosureHTTPHandler { [unowned self] in try await self.answer($0) }
@@ -61,17 +50,15 @@ public actor Sandbox {
         do {
             try await server.waitUntilListening()
         } catch {
-            try await running.value
-            throw error
+            running.cancel()
+            throw (await running.result).failure ?? error
         }
         guard case .ip4(_, let port) = await server.listeningAddress else { return }
         (self.server, self.port) = (server, port)
-        guard options.folder != nil else { return }
         Task { [weak self] in
-            while true {
-                try await Task.sleep(for: .milliseconds(500))
-                guard let self else { return }
+            while let self {
                 try await self.save()
+                try await Task.sleep(for: .milliseconds(500))
             }
         }
     }
@@ -82,44 +69,41 @@ public actor Sandbox {
         try save()
     }
 
-    /// The line that the program prints: every service's base URL.
+    /// Every service's base URL, as one JSON object.
     public var addresses: String {
-        let bases = Sandbox.services.map { (name: $0.name, base: $0.base) } + Sandbox.reserved
-        return JSON.object(bases.map { ($0.name, JSON.text(origin + $0.base)) }).text
+        let bases =
+            Sandbox.services.map { ($0.name, $0.base) } + Sandbox.reserved.sorted { $0 > $1 }
+        return JSON.object(bases.map { ($0.0, .text(origin + $0.1)) }).text
     }
 
     private var origin: String { "http://127.0.0.1:\(port)" }
 
     private func save() throws {
-        guard isDirty, let folder = options.folder else { return }
+        guard isDirty, let folder else { return }
         isDirty = false
-        try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700])
-        try JSONEncoder().encode(world).write(
-            to: URL(fileURLWithPath: folder + "/world.json"), options: .atomic)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let file = URL(fileURLWithPath: folder + "/world.json")
+        try JSONEncoder().encode(world).write(to: file, options: .atomic)
     }
 
     private func answer(_ request: HTTPRequest) async throws -> HTTPResponse {
-        var headers: [String: String] = [:]
-        for (name, value) in request.headers { headers[name.rawValue.lowercased()] = value }
+        let sent = request.headers.map { ($0.key.rawValue.lowercased(), $0.value) }
+        let headers = Dictionary(sent) { $1 }
         // A page in a browser must not reach the sandbox under a name that it made point here.
         guard ["127.0.0.1:\(port)", "localhost:\(port)"].contains(headers["host"] ?? "") else {
-            return response(.text(Array("Misdirected request\n".utf8), "text/plain", 421))
+            return response(.text("Misdirected request\n", "text/plain", 421))
         }
+        let body = Array(try await request.bodyData)
+        let isForm = headers["content-type"]?.contains("form-urlencoded") ?? false
         let call = Call(
             method: request.method.rawValue, path: request.target.path(),
-            query: formFields(request.target.query()), headers: headers,
-            body: Array(try await request.bodyData), origin: origin)
+            query: fields(request.target.query()),
+            form: isForm ? fields(String(decoding: body, as: UTF8.self)) : [:], headers: headers,
+            body: isForm ? .null : JSON(parsing: body) ?? .null, origin: origin)
         for service in Sandbox.services {
             guard let rest = service.rest(of: call.path) else { continue }
-            let operation = service.operation(call, rest)
             isDirty = true
-            if service.name == "control" {
-                guard headers["origin"] == nil else { return response(Reply(status: 403)) }
-                return response(service.answer(call, operation: operation, in: &world))
-            }
-            return response(await answer(call, service, operation, rest))
+            return response(await answer(call, service, service.operation(call, rest), rest))
         }
         return response(Reply(status: 404))
     }
@@ -127,6 +111,10 @@ public actor Sandbox {
     private func answer(
         _ call: Call, _ service: Service, _ operation: String, _ rest: String
     ) async -> Reply {
+        if service.name == control.name {
+            guard call.headers["origin"] == nil else { return Reply(status: 403) }
+            return service.answer(call, operation: operation, in: &world)
+        }
         let names = [call.path, rest].flatMap { ["\(call.method) \($0)", $0] } + [operation]
         var fault: Fault?
         var delayMS = 0
@@ -134,15 +122,15 @@ public actor Sandbox {
             let isFree = fault == nil || fault?.kind == "delay"
             guard world.faults[index].strikes(names, isFree: isFree) else { continue }
             fault = world.faults[index]
-            if fault?.kind == "delay" { delayMS += fault?.value.flatMap(Int.init) ?? 0 }
+            if fault?.kind == "delay" { delayMS += fault?.number ?? 0 }
         }
         if delayMS > 0 { try? await Task.sleep(for: .milliseconds(delayMS)) }
-        let reply =
+        var reply =
             fault?.replaced(service, call) ?? limited(service, call)
             ?? service.answer(call, operation: operation, in: &world)
-        let final = fault?.spoiled(reply) ?? reply
-        world.note(call, service.name, final, fault?.kind)
-        return final
+        reply = fault?.spoiled(reply) ?? reply
+        world.note(call, service.name, reply, fault?.kind)
+        return reply
     }
 
     /// The refusal of a caller who asks more often than the setting `rate` allows, by the real clock.
@@ -152,28 +140,23 @@ public actor Sandbox {
             return nil
         }
         let now = ContinuousClock.now
-        var times = recent[service.name, default: []].filter { $0 > now - .seconds(seconds) }
-        defer { recent[service.name] = times }
-        guard times.count >= requests else {
-            times.append(now)
-            return nil
-        }
+        let times = recent[service.name, default: []].filter { $0 > now - .seconds(seconds) }
+        recent[service.name] = times.count < requests ? times + [now] : times
+        guard times.count >= requests else { return nil }
         var refusal = Refusal(429)
         refusal.headers["Retry-After"] = String(seconds)
         return service.render(refusal, call)
     }
 
     private func response(_ reply: Reply) -> HTTPResponse {
-        guard !reply.isLost else { return HTTPResponse(webSocket: Hangup()) }
-        let body: HTTPBodySequence
+        // FlyingFox asks a web socket's handler before it writes anything, and closes when that fails.
+        guard !reply.isLost else { return HTTPResponse(webSocket: Flow()) }
+        var body = HTTPBodySequence(data: Data(reply.body), suggestedBufferSize: 1 << 16)
         if let padding = reply.padding {
             body = HTTPBodySequence(from: Flow(head: reply.body, padding: padding << 20))
         } else if let cut = reply.cutAfter, cut < reply.body.count {
-            body = HTTPBodySequence(
-                from: Flow(head: Array(reply.body.prefix(cut)), breaks: true),
-                count: reply.body.count)
-        } else {
-            body = HTTPBodySequence(data: Data(reply.body), suggestedBufferSize: 1 << 16)
+            let flow = Flow(head: Array(reply.body.prefix(cut)), padding: nil)
+            body = HTTPBodySequence(from: flow, count: reply.body.count)
         }
         var headers = HTTPHeaders()
         for (name, value) in reply.headers { headers[HTTPHeader(name)] = value }
@@ -182,19 +165,16 @@ public actor Sandbox {
     }
 }
 
-/// FlyingFox asks a web socket's handler before it writes anything, and closes when that fails.
-private struct Hangup: WSHandler {
-    func makeFrames(
-        for client: AsyncThrowingStream<WSFrame, any Error>
-    ) async throws -> AsyncStream<WSFrame> { throw SocketError.disconnected }
+extension Result {
+    fileprivate var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
 }
 
 /// A body that ends in a closed connection, or is longer than anybody should read.
-private struct Flow: AsyncBufferedSequence, AsyncBufferedIteratorProtocol {
+private struct Flow: AsyncBufferedSequence, AsyncBufferedIteratorProtocol, WSHandler {
     typealias Element = UInt8
-    var head: [UInt8]
-    var padding = 0
-    var breaks = false
+    var head: [UInt8] = []
+    /// Bytes behind the head; nil to close the connection there.
+    var padding: Int?
 
     func makeAsyncIterator() -> Flow { self }
 
@@ -203,10 +183,13 @@ private struct Flow: AsyncBufferedSequence, AsyncBufferedIteratorProtocol {
     mutating func nextBuffer(suggested count: Int) async throws -> [UInt8]? {
         let part = Array(head.prefix(count))
         head.removeFirst(part.count)
-        if !part.isEmpty { return part }
-        if breaks { throw SocketError.disconnected }
-        let size = Swift.min(count, padding)
-        padding -= size
-        return size == 0 ? nil : [UInt8](repeating: UInt8(ascii: "x"), count: size)
+        guard part.isEmpty else { return part }
+        guard let left = padding else { throw SocketError.disconnected }
+        padding = left - Swift.min(count, left)
+        return left == 0 ? nil : Array(repeating: UInt8(ascii: "x"), count: Swift.min(count, left))
     }
+
+    func makeFrames(
+        for client: AsyncThrowingStream<WSFrame, any Error>
+    ) async throws -> AsyncStream<WSFrame> { throw SocketError.disconnected }
 }

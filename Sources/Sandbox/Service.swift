@@ -1,7 +1,7 @@
 /// One base URL with what answers below it.
 ///
 /// The server, the journal and the faults know no more of a service than this; a new one is a value of
-/// this type, its part of the ``World``, and a line in `Sandbox.services`.
+/// this type, its part of the ``World``, and a place in `Sandbox.services`.
 struct Service: Sendable {
     typealias Handler = @Sendable (inout World, Call) throws -> Reply
     typealias Route = (pattern: String, handler: Handler)
@@ -13,16 +13,15 @@ struct Service: Sendable {
     /// What the patterns are compared with: `METHOD /path` below the base if nothing else.
     var operation: @Sendable (Call, _ rest: String) -> String = { "\($0.method) \($1)" }
     /// Puts an error in the service's words.
-    let render: @Sendable (Refusal, Call) -> Reply
+    var render: @Sendable (Refusal, Call) -> Reply
     /// Patterns such as `GET /playlists/{id}/items`.
-    let routes: [Route]
+    var routes: [Route]
 
     /// The path below the base; nil if the path belongs to another service.
     func rest(of path: String) -> String? {
         let root = base.hasSuffix("/") ? base.dropLast() : base[...]
-        guard path.hasPrefix(root) else { return nil }
         let rest = path.dropFirst(root.count)
-        return rest.isEmpty || rest.hasPrefix("/") ? String(rest) : nil
+        return path.hasPrefix(root) && (rest.isEmpty || rest.hasPrefix("/")) ? String(rest) : nil
     }
 
     /// Lets the first route that fits answer.
@@ -43,15 +42,11 @@ struct Service: Sendable {
     private func match(_ pattern: String, _ operation: String) -> [String]? {
         let wanted = pattern.split(separator: "/", omittingEmptySubsequences: false)
         let parts = operation.split(separator: "/", omittingEmptySubsequences: false)
-        guard wanted.count == parts.count else { return nil }
-        var arguments: [String] = []
-        for (want, part) in zip(wanted, parts) {
-            if want.hasPrefix("{") {
-                arguments.append(decoded(part))
-            } else if want != part {
-                return nil
-            }
+        let pairs = zip(wanted, parts)
+        guard wanted.count == parts.count, pairs.allSatisfy({ $0.hasPrefix("{") || $0 == $1 })
+        else {
+            return nil
         }
-        return arguments
+        return pairs.filter { $0.0.hasPrefix("{") }.map { decoded($0.1) }
     }
 }

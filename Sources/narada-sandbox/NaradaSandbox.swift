@@ -13,20 +13,20 @@ struct NaradaSandbox: AsyncParsableCommand {
     @Option(help: "A folder where the world is kept between runs.") var state: String?
     @Option(help: "Something that goes wrong, such as '429=2,match=GET /me*,times=3'.")
     var fault: [String] = []
-    @Option(help: "How Spotify behaves: dev2026, full2026 or legacy.") var mode = "dev2026"
-    @Option(help: "What the world is invented from.") var seed: UInt64 = 1
+    @Option(help: "How Spotify behaves: dev2026, full2026 or legacy.") var mode: String?
+    @Option(help: "What the world is invented from.") var seed = 1
     @Option(help: "How many tracks exist.") var tracks = 40
     @Option(help: "How many playlists the user has.") var playlists = 5
     @Option(help: "How often the user listened.") var listens = 500
     @Option(help: "How many tracks the user saved.") var likes = 12
 
     func run() async throws {
-        var options = Sandbox.Options()
-        (options.port, options.folder, options.faults, options.mode) = (port, state, fault, mode)
-        (options.size.seed, options.size.tracks, options.size.playlists) = (seed, tracks, playlists)
-        (options.size.listens, options.size.likes) = (listens, likes)
-        let sandbox = try Sandbox(options)
-        try await sandbox.start()
+        let size = [
+            "seed": seed, "tracks": tracks, "playlists": playlists, "listens": listens,
+            "likes": likes,
+        ]
+        let sandbox = try Sandbox(size: size, mode: mode, faults: fault, folder: state)
+        try await sandbox.start(port: port)
         print(await sandbox.addresses)
         fflush(nil)
         await untilStopped()

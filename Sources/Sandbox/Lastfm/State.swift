@@ -3,26 +3,39 @@ struct LastfmState: Codable, Sendable {
     var songs = Songs()
     /// Oldest first.
     var listens: [Listen] = []
-    var loves: [Love] = []
+    var loves: [Listen] = []
     var tokens: [String: Token] = [:]
     var sessions: Set<String> = []
     var playing: Int32?
     /// Scrobbles taken in by day, for the cap.
-    var taken: [Int64: Int] = [:]
+    var taken: [Int: Int] = [:]
 
     struct Token: Codable, Sendable {
         let made: Int64
-        var isApproved: Bool
+        var isApproved = false
+    }
+
+    /// How often the user played each song, from a second on.
+    func counts(since start: Int = 0) -> [Int] {
+        var counts = [Int](repeating: 0, count: songs.all.count)
+        for listen in listens[place(at: start)...] { counts[Int(listen.song)] += 1 }
+        guard start == 0 else { return counts }
+        return zip(songs.all, counts).map { $0.userPlays ?? $1 }
+    }
+
+    /// The place of the first listen that is not before a second.
+    func place(at uts: Int) -> Int {
+        var (low, high) = (0, listens.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if listens[middle].uts < uts { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }
 
-/// A play: small, for there may be hundreds of thousands.
-struct Listen: Codable, Sendable {
-    let song: Int32
-    let uts: Int
-}
-
-struct Love: Codable, Sendable {
+/// A play, or a love with its time: small, for there may be hundreds of thousands.
+struct Listen: Codable, Hashable, Sendable {
     let song: Int32
     var uts: Int
 }
@@ -45,8 +58,6 @@ struct Songs: Codable, Sendable {
     private(set) var all: [Song] = []
     private var places: [String: Int32] = [:]
 
-    var count: Int { all.count }
-
     subscript(place: Int32) -> Song {
         get { all[Int(place)] }
         set { all[Int(place)] = newValue }
@@ -58,10 +69,9 @@ struct Songs: Codable, Sendable {
     /// Takes up a spelling, or finds it.
     mutating func add(_ song: Song) -> Int32 {
         if let known = place(song.artist, song.track) { return known }
-        let place = Int32(all.count)
         all.append(song)
-        places[key(song.artist, song.track)] = place
-        return place
+        places[key(song.artist, song.track)] = Int32(all.count - 1)
+        return Int32(all.count - 1)
     }
 
     private func key(_ artist: String, _ track: String) -> String {

@@ -1,4 +1,3 @@
-import CCrypto
 import Foundation
 import JSONText
 import Ledger
@@ -23,14 +22,6 @@ struct Grant: Codable, Sendable {
     let scope: String
     let consentedAt: Milliseconds
     var expires: Milliseconds
-
-    func until(_ time: Milliseconds) -> Grant {
-        var copy = self
-        copy.expires = time
-        return copy
-    }
-
-    func expired() -> Grant { until(0) }
 }
 
 /// The code challenge of a verifier (RFC 7636, S256).
@@ -44,121 +35,86 @@ let spotifyAccounts = Service(
     name: "spotify_accounts", base: "/spotify-accounts",
     render: { refusal, _ in
         let word = refusal.code ?? (refusal.status < 500 ? "invalid_request" : "server_error")
-        var reply = Reply.json(
-            ["error": .text(word), "error_description": .text(refusal.message ?? "Error")],
-            status: refusal.status)
+        let text = JSON.text(refusal.message ?? "Error")
+        var reply = Reply.json(["error": .text(word), "error_description": text], refusal.status)
         reply.headers.merge(refusal.headers) { $1 }
         return reply
     },
-    routes: [
-        ("GET /authorize", { world, call in try authorize(&world, call) }),
-        ("POST /api/token", { world, call in try token(&world, call) }),
-    ])
+    routes: [("GET /authorize", authorize), ("POST /api/token", token)])
 
 private func authorize(_ world: inout World, _ call: Call) throws -> Reply {
-    let redirect = call.query("redirect_uri") ?? ""
-    let isLoopback = ["http://127.0.0.1", "http://[::1]"].contains {
-        redirect == $0 || redirect.hasPrefix($0 + ":") || redirect.hasPrefix($0 + "/")
+    let redirect = call.query["redirect_uri"] ?? ""
+    let isLoopback = redirect.wholeMatch(of: /http:\/\/(127\.0\.0\.1|\[::1\])(:\d+)?(\/.*)?/) != nil
+    guard let client = call.query["client_id"], isLoopback || redirect.hasPrefix("https://") else {
+        let what = call.query["client_id"] == nil ? "client" : "redirect URI"
+        return .html("INVALID_CLIENT: Invalid \(what)", 400)
     }
-    guard let client = call.query("client_id"), !client.isEmpty else {
-        return .html("INVALID_CLIENT: Invalid client", status: 400)
+    let state = call.query["state"]
+    let challenge = call.query["code_challenge"]
+    let isPlain = call.query["code_challenge_method"] != "S256" || challenge?.utf8.count != 43
+    if call.query["response_type"] != "code" || challenge != nil && isPlain {
+        return .redirect(redirect, ["error": "invalid_request", "state": state])
     }
-    guard isLoopback || redirect.hasPrefix("https://") else {
-        return .html("INVALID_CLIENT: Invalid redirect URI", status: 400)
-    }
-    func back(_ answer: String) -> Reply {
-        let state = call.query("state").map { "&state=" + encoded($0) } ?? ""
-        return .redirect(to: redirect + (redirect.contains("?") ? "&" : "?") + answer + state)
-    }
-    guard call.query("response_type") == "code" else {
-        return back("error=unsupported_response_type")
-    }
-    let challenge = call.query("code_challenge")
-    if let challenge, call.query("code_challenge_method") != "S256" || challenge.utf8.count != 43 {
-        return back("error=invalid_request&error_description=code_challenge_method+must+be+S256")
-    }
-    switch call.query("answer") ?? world["login"].string {
-    case "deny": return back("error=access_denied")
-    case "ask":
-        let here =
-            call.path + "?"
-            + call.query.map { encoded($0.name) + "=" + encoded($0.value) }.joined(
-                separator: "&amp;")
-        return .html(
-            "<a href='\(here)&amp;answer=approve'>Agree</a> <a href='\(here)&amp;answer=deny'>Cancel</a>"
-        )
+    switch call.query["answer"] ?? world["login"].string {
+    case "deny": return .redirect(redirect, ["error": "access_denied", "state": state])
+    case "ask": return .question(call)
     default: break
     }
     let code = randomToken()
     world.spotify.codes[code] = Grant(
         clientID: client, redirect: redirect, challenge: challenge,
-        scope: call.query("scope") ?? "",
+        scope: call.query["scope"] ?? "",
         consentedAt: world.now, expires: world.now + 600_000)
     try world.set([("consent", "ok")])
-    return back("code=" + code)
+    return .redirect(redirect, ["code": code, "state": state])
 }
 
 private func token(_ world: inout World, _ call: Call) throws -> Reply {
-    let fields = Dictionary(call.form.map { ($0.name, $0.value) }) { $1 }
-    // Clients with a secret send id and secret this way; the secret may be anything.
-    let basic = call.headers["authorization"]?.split(separator: " ").last.flatMap {
-        Data(base64Encoded: String($0))
+    // Clients with a secret send it with their id this way; it may be any.
+    let basic = call.headers["authorization"]?.split(separator: " ").last
+        .flatMap { Data(base64Encoded: String($0)) }
+        .map { String(decoding: $0.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self) }
+    func need(_ holds: Bool, _ message: String, _ code: String = "invalid_grant") throws {
+        if !holds { throw Refusal(400, message, code: code) }
     }
-    let client =
-        fields["client_id"]
-        ?? basic.map { String(decoding: $0.prefix { $0 != 0x3A }, as: UTF8.self) }
-    func invalid(_ message: String) -> Refusal { Refusal(400, message, code: "invalid_grant") }
-    let grant: Grant
-    var refresh: String?
-    switch fields["grant_type"] {
-    case "authorization_code":
-        guard let known = world.spotify.codes.removeValue(forKey: fields["code"] ?? "") else {
-            throw invalid("Invalid authorization code")
-        }
-        guard world.now < known.expires else { throw invalid("Authorization code expired") }
-        guard fields["redirect_uri"] == known.redirect else {
-            throw invalid("Invalid redirect URI")
-        }
-        guard known.challenge == nil || known.challenge == fields["code_verifier"].map(challenge)
-        else {
-            throw invalid("code_verifier was incorrect")
-        }
-        guard known.challenge != nil || basic != nil else {
-            throw Refusal(400, "Invalid client secret", code: "invalid_client")
-        }
-        grant = known
-        refresh = randomToken()
-    case "refresh_token":
-        let old = fields["refresh_token"] ?? ""
-        guard let known = world.spotify.refreshTokens[old] else {
-            throw invalid("Invalid refresh token")
-        }
-        let halfYear: Milliseconds = 183 * 86_400_000
-        guard world["consent"].string == "ok", world.now < known.consentedAt + halfYear else {
-            throw invalid(
-                world["consent"].string == "revoked"
-                    ? "Refresh token revoked" : "Refresh token expired")
-        }
-        grant = known
-        guard world["rotate_refresh"].bool == true else { break }
-        world.spotify.refreshTokens[old] = nil
-        refresh = randomToken()
-    default:
-        throw Refusal(
-            400, "grant_type parameter is missing or unknown", code: "unsupported_grant_type")
+    let old = call.form["refresh_token"] ?? ""
+    let isRefresh = call.form["grant_type"] == "refresh_token"
+    try need(
+        isRefresh || call.form["grant_type"] == "authorization_code",
+        "grant_type must be authorization_code or refresh_token", "unsupported_grant_type")
+    let known =
+        isRefresh
+        ? world.spotify.refreshTokens[old]
+        : world.spotify.codes.removeValue(forKey: call.form["code"] ?? "")
+    var grant = try known.or(
+        400, isRefresh ? "Invalid refresh token" : "Invalid authorization code",
+        code: "invalid_grant")
+    if isRefresh {
+        try need(world["consent"].string != "revoked", "Refresh token revoked")
+        let isOver = world.now >= grant.consentedAt + 183 * 86_400_000
+        try need(world["consent"].string == "ok" && !isOver, "Refresh token expired")
+    } else {
+        try need(world.now < grant.expires, "Authorization code expired")
+        try need(call.form["redirect_uri"] == grant.redirect, "Invalid redirect URI")
+        let proof = call.form["code_verifier"].map(challenge)
+        try need(grant.challenge == nil || grant.challenge == proof, "code_verifier was incorrect")
+        try need(grant.challenge != nil || basic != nil, "Invalid client secret", "invalid_client")
     }
-    guard client == grant.clientID else {
-        throw Refusal(400, "Invalid client", code: "invalid_client")
-    }
-    let life = world["token_life"].integer ?? 3600
+    let client = call.form["client_id"] ?? basic
+    try need(client == grant.clientID, "Invalid client", "invalid_client")
     let access = randomToken()
-    world.spotify.grants[access] = grant.until(world.now + Int64(life) * 1000)
-    if let refresh { world.spotify.refreshTokens[refresh] = grant }
-    return .json(
-        .sparse(
-            [
-                ("access_token", .text(access)), ("token_type", "Bearer"),
-                ("scope", .text(grant.scope)),
-                ("expires_in", JSON(life)), ("refresh_token", refresh.map { .text($0) }),
-            ]))
+    let life = world["token_life"].integer ?? 3600
+    var answer: [(String, JSON)] = [
+        ("access_token", .text(access)), ("token_type", "Bearer"), ("scope", .text(grant.scope)),
+        ("expires_in", JSON(life)),
+    ]
+    if !isRefresh || world["rotate_refresh"].bool == true {
+        let refresh = randomToken()
+        world.spotify.refreshTokens[old] = nil
+        world.spotify.refreshTokens[refresh] = grant
+        answer.append(("refresh_token", .text(refresh)))
+    }
+    grant.expires = world.now + Int64(life) * 1000
+    world.spotify.grants[access] = grant
+    return .json(.object(answer))
 }

@@ -39,11 +39,14 @@ struct Playlist: Codable, Sendable {
 
     init(id: String, owner: String, name: String, description: String?) {
         (self.id, self.owner) = (id, owner)
-        versions = [Version(name: name, description: description)]
-        versions[0].snapshot = snapshot(0)
+        let snapshot = "AAAA" + identifier(id, length: 28)
+        versions = [Version(snapshot: snapshot, name: name, description: description)]
     }
 
     var newest: Version { versions[versions.count - 1] }
+
+    /// The user may see its rows in every mode and write them.
+    var isMine: Bool { owner == World.user || isCollaborative }
 
     /// The version that a read sees.
     mutating func read() -> Version {
@@ -52,17 +55,20 @@ struct Playlist: Codable, Sendable {
         return versions[versions.count - 2]
     }
 
-    /// A version by its snapshot id; the newest if none is named, nil if there is no such one.
-    func version(_ snapshot: String?) -> Version? {
-        guard let snapshot else { return newest }
-        return versions.last { $0.snapshot == snapshot }
+    /// A version by its snapshot id; the newest if none is named.
+    func version(_ snapshot: String?) throws -> Version {
+        try (snapshot == nil ? newest : versions.last { $0.snapshot == snapshot })
+            .or(400, "Invalid snapshot id")
     }
+
+    /// The row at a position of a version.
+    func row(_ position: Int, _ version: Version) -> Row { rows[Int(version.order[position])] }
 
     /// Makes a new version.
     mutating func change(_ body: (inout Version) -> Void) {
         var version = newest
         body(&version)
-        version.snapshot = snapshot(versions.count)
+        version.snapshot = "AAAA" + identifier("\(id) \(versions.count)", length: 28)
         versions.append(version)
     }
 
@@ -74,59 +80,48 @@ struct Playlist: Codable, Sendable {
 
     /// Moves rows as they stand in an older version, or the newest.
     ///
-    /// Rows that are gone stay gone; the place is in front of the first row behind `target` that is still
+    /// Rows that are gone stay gone; the place is in front of the first row from `target` on that is still
     /// there and does not move itself.
     mutating func move(_ range: Range<Int>, before target: Int, in version: Version) {
-        let moving = version.order[range]
-        let moved = Set(moving)
-        let here = Set(newest.order)
+        let (moved, here) = (Set(version.order[range]), Set(newest.order))
         let anchor = version.order[target...].first { here.contains($0) && !moved.contains($0) }
         change {
-            $0.order.removeAll { moved.contains($0) }
-            let order = $0.order
-            let place = anchor.flatMap { order.firstIndex(of: $0) } ?? order.count
-            $0.order.insert(contentsOf: moving.filter(here.contains), at: place)
+            let rest = $0.order.filter { !moved.contains($0) }
+            let place = anchor.flatMap { rest.firstIndex(of: $0) } ?? rest.count
+            let moving = version.order[range].filter(here.contains)
+            $0.order = rest[..<place] + moving + rest[place...]
         }
     }
 
     /// Removes the rows of an older version, or the newest, that a test picks.
     mutating func remove(in version: Version, where isGone: (_ index: Int, _ uri: String?) -> Bool)
     {
-        let gone = Set(
-            version.order.enumerated().filter { isGone($0, rows[Int($1)].uri) }.map(\.element))
-        change { $0.order.removeAll(where: gone.contains) }
+        let gone = version.order.enumerated().filter { isGone($0, rows[Int($1)].uri) }.map(
+            \.element)
+        change { $0.order.removeAll(where: Set(gone).contains) }
     }
 
-    /// Replaces all rows; one that was there before keeps its number and its time if it has no new one.
-    ///
-    /// - Returns: Whether anything changed.
-    @discardableResult
+    /// Replaces all rows; with `keeping`, one that was there before keeps its number and its time unless
+    /// it has a new one, and no version is made if nothing changes.
     mutating func setItems(
-        _ items: [(uri: String?, addedAt: Milliseconds?)], by user: String, _ now: Milliseconds = 0,
+        _ items: [(uri: String?, addedAt: Milliseconds?)], by user: String, _ now: Milliseconds,
         keeping: Bool = true
-    ) -> Bool {
+    ) {
         var old: [String?: [Int32]] = [:]
-        if keeping {
-            for row in newest.order.reversed() { old[rows[Int(row)].uri, default: []].append(row) }
+        for row in newest.order.reversed() where keeping {
+            old[rows[Int(row)].uri, default: []].append(row)
         }
         let order = items.map { item in
             let known = old[item.uri]?.popLast()
-            if let known, item.addedAt == nil || item.addedAt == rows[Int(known)].addedAt {
-                return known
-            }
+            let isKept = item.addedAt == nil || item.addedAt == known.map { rows[Int($0)].addedAt }
+            if let known, isKept { return known }
             return number(Row(uri: item.uri, addedAt: item.addedAt ?? now, addedBy: user))
         }
-        guard order != newest.order || !keeping else { return false }
-        change { $0.order = order }
-        return true
+        if order != newest.order || !keeping { change { $0.order = order } }
     }
 
     private mutating func number(_ row: Row) -> Int32 {
         rows.append(row)
         return Int32(rows.count - 1)
-    }
-
-    private func snapshot(_ number: Int) -> String {
-        "AAAA" + identifier(of: "\(id) \(number)", length: 28)
     }
 }

@@ -1,0 +1,250 @@
+import JSONText
+import Ledger
+
+/// A number as Last.fm's JSON has it.
+private func text(_ number: Int) -> JSON { .text(String(number)) }
+
+private func checkUser(_ given: [String: String]) throws {
+    guard let user = given["user"] ?? given["username"] else {
+        throw failure(6, "Invalid parameters - Your request is missing the [user] parameter")
+    }
+    if user.lowercased() != World.user { throw failure(6, "User not found", status: 404) }
+}
+
+/// The artist and the title of a call, in its own spelling.
+func named(_ given: [String: String], _ index: String = "") throws -> Song {
+    guard let artist = given["artist" + index], let track = given["track" + index] else {
+        throw failure(6)
+    }
+    return Song(artist: artist, track: track, album: given["album" + index])
+}
+
+/// A page of a list with its `@attr`; one row alone is no list.
+private func page(
+    _ given: [String: String], _ total: Int, front: [JSON] = [], row: (Int) -> JSON
+) throws -> JSON {
+    let limit = min(1000, max(1, given["limit"].flatMap { Int($0) } ?? 50))
+    let page = given["page"].flatMap { Int($0) } ?? 1
+    guard (1...1_000_000).contains(page) else {
+        throw failure(6, "page param out of bounds (1-1000000)")
+    }
+    let start = min(total, (page - 1) * limit)
+    let rows = front + (start..<min(total, start + limit)).map(row)
+    return [
+        "track": rows.count == 1 ? rows[0] : .array(rows),
+        "@attr": [
+            "user": .text(World.user), "totalPages": text((total + limit - 1) / limit),
+            "page": text(page), "perPage": text(limit), "total": text(total),
+        ],
+    ]
+}
+
+extension World {
+    /// A song in one of the shapes of `shapes.json`.
+    fileprivate func songJSON(
+        _ name: String, _ song: Song, _ values: [String: JSON] = [:],
+        _ marks: Set<String> = ["plain"]
+    ) -> JSON {
+        func url(_ parts: String...) -> JSON {
+            let path = parts.map { encoded($0).replacing("%20", with: "+") }.joined(separator: "/")
+            return .text("https://www.last.fm/music/" + path)
+        }
+        let own: [String: JSON] = [
+            "artist": .text(song.artist), "track": .text(song.track),
+            "album": .text(song.album ?? ""),
+            "artist_url": url(song.artist), "url": url(song.artist, "_", song.track),
+            "album_url": url(song.artist, song.album ?? ""),
+            "milliseconds": text(song.durationMS ?? 0),
+            "seconds": text((song.durationMS ?? 0) / 1000),
+            "listeners": text(song.listeners ?? 1),
+        ]
+        return shape(name, own.merging(values) { $1 }, marks)
+    }
+
+    fileprivate func isLoved(_ place: Int32?) -> JSON {
+        lastfm.loves.contains { $0.song == place } ? "1" : "0"
+    }
+}
+
+private func date(_ uts: Int) -> JSON {
+    let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+    let iso = ISOTime.text(Int64(uts) * 1000)
+    let month = months[(Int(iso.dropFirst(5).prefix(2)) ?? 1) - 1]
+    let day = "\(iso.dropFirst(8).prefix(2)) \(month) \(iso.prefix(4))"
+    return ["uts": text(uts), "#text": .text("\(day), \(iso.dropFirst(11).prefix(5))")]
+}
+
+// MARK: The user
+
+func recentTracks(_ world: inout World, _ given: [String: String]) throws -> JSON {
+    try checkUser(given)
+    if world["private_listening"].bool == true, given["sk"] == nil { throw failure(17) }
+    let state = world.lastfm
+    // From and to are seconds that belong to the range themselves.
+    let start = given["from"].flatMap { Int($0) }.map { state.place(at: $0) } ?? 0
+    let end = given["to"].flatMap { Int($0) }.map { state.place(at: $0 + 1) } ?? state.listens.count
+    let marks: Set = [given["extended"] == "1" ? "extended" : "plain"]
+    func row(_ place: Int32, _ values: [String: JSON], _ marks: Set<String>) -> JSON {
+        let loved = ["loved": world.isLoved(place)]
+        return world.songJSON("recent", state.songs[place], values.merging(loved) { $1 }, marks)
+    }
+    var front: [JSON] = []
+    if world["now_playing"].bool == true {
+        front = [row(state.playing ?? 0, [:], marks.union(["playing"]))]
+    }
+    return [
+        "recenttracks": try page(given, max(0, end - start), front: front) {
+            let listen = state.listens[end - 1 - $0]
+            return row(listen.song, ["date": date(listen.uts)], marks)
+        }
+    ]
+}
+
+func lovedTracks(_ world: inout World, _ given: [String: String]) throws -> JSON {
+    try checkUser(given)
+    let loves = world.lastfm.loves.sorted { $0.uts > $1.uts }
+    return [
+        "lovedtracks": try page(given, loves.count) {
+            world.songJSON(
+                "loved", world.lastfm.songs[loves[$0].song], ["date": date(loves[$0].uts)])
+        }
+    ]
+}
+
+func topTracks(_ world: inout World, _ given: [String: String]) throws -> JSON {
+    try checkUser(given)
+    let days = ["7day": 7, "1month": 30, "3month": 90, "6month": 180, "12month": 365]
+    let since = days[given["period"] ?? ""].map { Int(world.now / 1000) - $0 * 86_400 } ?? 0
+    let counts = world.lastfm.counts(since: since)
+    let order = counts.indices.filter { counts[$0] > 0 }.sorted {
+        (counts[$1], $0) < (counts[$0], $1)
+    }
+    return [
+        "toptracks": try page(given, order.count) {
+            let values = ["rank": text($0 + 1), "plays": text(counts[order[$0]])]
+            return world.songJSON("top", world.lastfm.songs[Int32(order[$0])], values)
+        }
+    ]
+}
+
+func account(_ world: inout World, _ given: [String: String]) throws -> JSON {
+    if given["sk"] == nil { try checkUser(given) }
+    let songs = world.lastfm.songs.all
+    return shape(
+        "account",
+        [
+            "plays": text(world.lastfm.listens.count), "tracks": text(songs.count),
+            "artists": text(Set(songs.map(\.artist)).count),
+        ])
+}
+
+// MARK: Tracks
+
+func trackInfo(_ world: inout World, _ given: [String: String]) throws -> JSON {
+    if given["mbid"] == nil || given["track"] != nil { _ = try named(given) }
+    guard var place = world.lastfm.songs.place(given["artist"] ?? "", given["track"] ?? "") else {
+        throw failure(6, "Track not found", status: 200)
+    }
+    if given["autocorrect"] == "1" { place = world.lastfm.songs[place].redirect ?? place }
+    let song = world.lastfm.songs[place]
+    if given["username"] != nil { try checkUser(["user": given["username"] ?? ""]) }
+    let plays = world.lastfm.counts()[Int(place)]
+    let values = [
+        "user_plays": text(plays), "loved": world.isLoved(place),
+        "plays": text(song.plays ?? plays * 9),
+    ]
+    let marks: Set = [song.album == nil ? "" : "album", given["username"] == nil ? "" : "user"]
+    return ["track": world.songJSON("info", song, values, marks)]
+}
+
+func correction(_ world: inout World, _ given: [String: String]) throws -> JSON {
+    let sent = try named(given)
+    guard let place = world.lastfm.songs.place(sent.artist, sent.track) else {
+        return ["corrections": ""]
+    }
+    let song = world.lastfm.songs[world.lastfm.songs[place].redirect ?? place]
+    let values: [String: JSON] = [
+        "artist_corrected": song.artist == sent.artist ? "0" : "1",
+        "track_corrected": song.track == sent.track ? "0" : "1",
+    ]
+    return world.songJSON("correction", song, values)
+}
+
+func trackSearch(_ world: inout World, _ given: [String: String]) throws -> JSON {
+    guard let track = given["track"]?.lowercased() else { throw failure(6) }
+    let artist = given["artist"]?.lowercased() ?? ""
+    let found = world.lastfm.songs.all.filter {
+        $0.track.lowercased().contains(track)
+            && (artist.isEmpty || $0.artist.lowercased().contains(artist))
+    }
+    let rows = try page(given, found.count) { world.songJSON("found", found[$0]) }
+    return [
+        "results": [
+            "opensearch:totalResults": text(found.count), "trackmatches": ["track": rows["track"]],
+        ]
+    ]
+}
+
+/// A row of the answer to a scrobble: what was sent, and what became of it.
+func scrobbled(_ given: [String: String], _ index: String, _ song: Song, _ code: Int) -> JSON {
+    func name(_ key: String, _ now: String?) -> JSON {
+        let sent = given[key + index] ?? ""
+        let text = now ?? sent
+        let isCorrected: JSON = text == sent ? "0" : "1"
+        // The text of an empty name is left out.
+        return text.isEmpty
+            ? ["corrected": isCorrected] : ["corrected": isCorrected, "#text": .text(text)]
+    }
+    return shape(
+        "scrobble",
+        [
+            "sent_artist": name("artist", song.artist), "sent_track": name("track", song.track),
+            "sent_album": name("album", nil), "sent_album_artist": name("albumArtist", nil),
+            "timestamp": JSON(given["timestamp" + index]), "code": text(code),
+        ])
+}
+
+func scrobble(_ world: inout World, _ given: [String: String]) throws -> JSON {
+    let indices =
+        given["artist"] != nil
+        ? [""] : (0..<51).map { "[\($0)]" }.filter { given["artist" + $0] != nil }
+    guard (1...50).contains(indices.count) else { throw failure(6) }
+    let now = Int(world.now / 1000)
+    let (day, cap) = (now / 86_400, world["daily_cap"].integer ?? 0)
+    let isOver = world.lastfm.taken[day, default: 0] + indices.count > cap
+    if isOver, world["cap_as"].string == "error29" { throw failure(29) }
+    var rows: [JSON] = []
+    var accepted = 0
+    for index in indices {
+        var song = try named(given, index)
+        guard let uts = given["timestamp" + index].flatMap({ Int($0) }) else { throw failure(6) }
+        let code =
+            ["", "[unknown]", "unknown artist"].contains(song.artist.lowercased())
+            ? 1
+            : ["", "[unknown]", "unknown track"].contains(song.track.lowercased())
+                ? 2
+                : uts < now - 14 * 86_400
+                    ? 3
+                    : uts > now + 900
+                        ? 4
+                        : world.lastfm.taken[day, default: 0] >= cap ? 5 : 0
+        if code == 0 {
+            var place = world.lastfm.songs.add(song)
+            place = world.lastfm.songs[place].redirect ?? place
+            song = world.lastfm.songs[place]
+            let listen = Listen(song: place, uts: uts)
+            let at = world.lastfm.place(at: uts + 1)
+            // What is there already is dropped in silence and counts as taken.
+            if !world.lastfm.listens[world.lastfm.place(at: uts)..<at].contains(listen) {
+                world.lastfm.listens.insert(listen, at: at)
+                world.lastfm.taken[day, default: 0] += 1
+            }
+            accepted += 1
+        }
+        rows.append(scrobbled(given, index, song, code))
+    }
+    let counts: JSON = ["accepted": JSON(accepted), "ignored": JSON(rows.count - accepted)]
+    return ["scrobbles": ["scrobble": rows.count == 1 ? rows[0] : .array(rows), "@attr": counts]]
+}
