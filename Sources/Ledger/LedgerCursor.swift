@@ -47,11 +47,11 @@ public final class Batch: @unchecked Sendable {
 public final class LedgerCursor {
     private let ledger: Ledger
     private let walk: CommitWalk
-    private let start: Checkpoint?
     private let after: Seq
     private let last: Seq?
     private let chained: Bool
     private let witnesses: [Witness]
+    private let witnessed: [Seq]
     private let batchSize = 512 << 10
     private var finished = false
 
@@ -76,7 +76,6 @@ public final class LedgerCursor {
         hint: Int? = nil, chained: Bool = true, witnesses: [Witness] = []
     ) throws(LedgerError) {
         self.ledger = ledger
-        self.start = start
         self.after = start?.seq ?? after
         self.last = last
         self.chained = chained
@@ -90,9 +89,10 @@ public final class LedgerCursor {
                     remedy: "delete narada.db, then run `narada-project`."))
         }
         self.witnesses = known
+        witnessed = known.map(\.checkpoint.seq)
         walk = try CommitWalk(ledger, from: self.after + 1)
         if let start, let hint { _ = try walk.jump(to: hint, start) }
-        try walk.confront(known, atEnd: false)
+        try walk.position.confront(known, atEnd: false)
     }
 
     /// The next lines; nil at the end.
@@ -113,7 +113,7 @@ public final class LedgerCursor {
                 if finished { break }
                 continue
             }
-            try walk.confront(witnesses, atEnd: false)
+            try walk.position.confront(witnesses, atEnd: false)
             if header.lastSeq <= after { continue }
             try take(header, frame, into: batch)
         }
@@ -145,12 +145,11 @@ public final class LedgerCursor {
         var passed = Checkpoint?.none
         // Where only a part of the commit is wanted, the chain inside it is told by nothing but the lines.
         let isSplit = header.firstSeq <= after || last.map { $0 < header.lastSeq } == true
-        try walk.decode(header, frame, into: room, chained: chained || isSplit) {
+        let chained = chained || isSplit
+        try walk.decode(header, frame, into: room, chained: chained) {
             (range, seq, chain) throws(LedgerError) in
-            if seq == after, let start, start.chain != chain {
-                throw LedgerError(
-                    .otherHistory, "the read model knows another history at event \(seq) (R0)",
-                    remedy: "delete narada.db, then run `narada-project`.")
+            if chained, witnessed.contains(seq) {
+                try Checkpoint(seq: seq, chain: chain).confront(witnesses, atEnd: false)
             }
             if seq <= after {
                 batch.start = base + range.upperBound
@@ -168,11 +167,11 @@ public final class LedgerCursor {
     /// Decides what it means that no further commit can be read.
     private func end(_ step: SegmentReader.Step) throws(LedgerError) {
         finished = true
-        guard case .broken = step else { return try walk.confront(witnesses, atEnd: true) }
+        guard case .broken = step else { return try walk.position.confront(witnesses, atEnd: true) }
         let lock = try ledger.lockFile(creating: false)
         guard try lock?.lock(exclusive: false) ?? true else {
             // A writer lives: the rest is not there yet, unless somebody knows it already.
-            return try walk.confront(witnesses, atEnd: true)
+            return try walk.position.confront(witnesses, atEnd: true)
         }
         defer { lock?.unlock() }
         // No writer lives now; what was being written when we looked may have become whole.

@@ -25,7 +25,7 @@ extension LedgerWriter {
             try recover(walk, witnesses: everyone, suspect: suspect)
             step = .end
         }
-        try walk.confront(first ? everyone : known, atEnd: true)
+        try walk.position.confront(first ? everyone : known, atEnd: true)
         if walk.segment == nil || walk.isSealed || suspect { try rotate(walk) }
         if suspect { try ledger.disk.remove(ledger.suspectPath) }
         try takeFile(walk)
@@ -81,7 +81,7 @@ extension LedgerWriter {
         while true {
             let step = try walk.next(framed: walk.segment == active)
             guard case .commit(let header, let frame) = step else { return step }
-            try walk.confront(witnesses, atEnd: false)
+            try walk.position.confront(witnesses, atEnd: false)
             guard frame.count > 0 else {
                 // The step led into the active segment, whose commits are all read whole.
                 if walk.segment == active { walk.back() }

@@ -82,21 +82,23 @@ extension CommitWalk {
         let error = damage("\(reason) (\(rule))", through: last)
         return LedgerError(rule == "R2" ? .dataLost : .damaged, error.message, remedy: error.remedy)
     }
+}
 
+extension Checkpoint {
     /// Compares the whole end of the log, or a place on the way, with those who remember one (R0).
     func confront(_ witnesses: [Witness], atEnd: Bool) throws(LedgerError) {
         for witness in witnesses {
             let known = witness.checkpoint
-            if known.seq == position.seq, known.chain != position.chain {
+            if known.seq == seq, known.chain != chain {
                 throw LedgerError(
                     .otherHistory,
                     "\(witness.name) knows another history at event \(known.seq) (R0)",
                     remedy: witness.remedy)
             }
-            if atEnd, known.seq > position.seq {
+            if atEnd, known.seq > seq {
                 throw LedgerError(
                     .dataLost,
-                    "the log ends at event \(position.seq), but \(witness.name) knows \(known.seq) (R0)",
+                    "the log ends at event \(seq), but \(witness.name) knows \(known.seq) (R0)",
                     remedy: witness.remedy)
             }
         }
