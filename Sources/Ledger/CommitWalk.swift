@@ -157,7 +157,9 @@ final class CommitWalk {
     }
 
     /// The error for a fault at the place of the walk.
-    func damage(_ what: String, through last: Seq? = nil) -> LedgerError {
+    func damage(_ what: String, through last: Seq? = nil, _ code: LedgerError.Code = .damaged)
+        -> LedgerError
+    {
         let file = (segment?.path).map(lastComponent) ?? "?"
         let seq = position.seq + 1
         let range =
@@ -165,7 +167,7 @@ final class CommitWalk {
             ?? "events from \(seq) on"
         let streams = taintedStreams()
         return LedgerError(
-            .damaged,
+            code,
             "\(what) in segment \(file) at byte \(offset): \(range) cannot be trusted"
                 + (streams.isEmpty ? "" : " (on \(streams.joined(separator: ", ")))")
                 + (position.seq > 0 ? ", 1 to \(position.seq) are sound" : ""),
@@ -191,8 +193,7 @@ final class CommitWalk {
         LedgerError(
             .dataLost,
             "events \(seq + 1) to \(later.firstSeq - 1) are missing before segment "
-                + lastComponent(later.path),
-            remedy: "bring the missing segments back from a copy.")
+                + lastComponent(later.path), remedy: "bring the missing segments back from a copy.")
     }
 
     private func enter(_ next: SegmentFile, chain: Chain?) throws(LedgerError) {

@@ -175,24 +175,16 @@ public final class LedgerCursor {
         }
         defer { lock?.unlock() }
         // No writer lives now; what was being written when we looked may have become whole.
-        guard case .broken = try walk.next(framed: true), let reader = walk.reader else {
+        guard case .broken = try walk.next(framed: true) else {
             finished = false
             walk.back()
             return
         }
-        let tail = try reader.tail(from: walk.offset)
-        switch Recovery.judge(
-            tail, at: walk.offset, expecting: walk.position.seq + 1, witnesses: witnesses)
-        {
-        case .refuse("R6", _, _) where try ledger.hasFailedSync():
-            notice =
-                "the log ends in \(tail.count) bytes that could not be made durable; the next writer sets them aside"
-        case .torn(let rule):
-            notice =
-                "the log ends in \(tail.count) bytes of a commit that was never finished (\(rule)); "
-                + "the next writer moves them to quarantine"
-        case .refuse(let rule, let reason, let last):
-            throw walk.refusal(rule, reason, through: last)
-        }
+        let tail = try walk.judgeTail(witnesses, suspect: ledger.hasFailedSync())
+        notice =
+            "the log ends in \(tail.bytes.count) bytes "
+            + (tail.rule.map {
+                "of a commit that was never finished (\($0)); the next writer moves them to quarantine"
+            } ?? "that could not be made durable; the next writer sets them aside")
     }
 }

@@ -102,17 +102,8 @@ extension LedgerWriter {
     private func recover(_ walk: CommitWalk, witnesses: [Witness], suspect: Bool)
         throws(LedgerError)
     {
-        guard let reader = walk.reader, let segment = walk.segment else { return }
-        let tail = try reader.tail(from: walk.offset)
-        let verdict = Recovery.judge(
-            tail, at: walk.offset, expecting: walk.position.seq + 1, witnesses: witnesses)
-        switch verdict {
-        // What a failed sync left behind was never acknowledged, whatever it looks like.
-        case .refuse("R6", _, _) where suspect: break
-        case .refuse(let rule, let reason, let last):
-            throw walk.refusal(rule, reason, through: last)
-        case .torn: break
-        }
+        guard let segment = walk.segment else { return }
+        let tail = try walk.judgeTail(witnesses, suspect: suspect).bytes
         let digest = SHA256.digest(tail).description
         let directory = ledger.directory + "/quarantine"
         let name = "\(lastComponent(segment.path))-\(walk.offset)-\(digest.prefix(16))"
@@ -124,7 +115,7 @@ extension LedgerWriter {
         }
         try file.truncate(to: walk.offset)
         try sync(file, segment.path)
-        reader.refresh()
+        walk.reader?.refresh()
         notices.append(
             "the log ended in \(tail.count) bytes of a commit that was never finished; "
                 + "they are in quarantine/\(name)")

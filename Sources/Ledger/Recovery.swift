@@ -1,43 +1,42 @@
-/// What the bytes behind the last whole commit are: the table R1–R6 of the format.
-enum TailVerdict: Equatable {
-    /// A commit that was being written and never acknowledged.
-    case torn(rule: String)
-    /// Damage, or the loss of something that was acknowledged.
-    case refuse(rule: String, reason: String, through: Seq?)
-}
-
-enum Recovery {
-    /// Judges a tail of the last segment.
+extension CommitWalk {
+    /// Judges what stands behind the last whole commit of the last segment: the table R1–R6 of the format.
     ///
     /// - Parameters:
-    ///   - tail: The bytes from the first commit that does not verify to the end of the file.
-    ///   - offset: Where the tail begins in the file.
-    ///   - seq: The seq that should follow.
     ///   - witnesses: Who remembers more.
-    static func judge(_ tail: [UInt8], at offset: Int, expecting seq: Seq, witnesses: [Witness])
-        -> TailVerdict
-    {
-        tail.withUnsafeBytes { bytes in
-            if let later = headerBehind(bytes, seq) {
-                return .refuse(
-                    rule: "R1", reason: "a commit does not verify, and whole ones follow it",
-                    through: later - 1)
-            }
-            if let witness = witnesses.first(where: { $0.checkpoint.seq >= seq }) {
-                return .refuse(
-                    rule: "R2",
-                    reason: "acknowledged events are damaged (\(witness.name) knows them)",
-                    through: witness.checkpoint.seq)
-            }
-            if isShort(bytes, seq) { return .torn(rule: "R3") }
-            if bytes.allSatisfy({ $0 == 0 }) { return .torn(rule: "R4") }
-            if hasHole(bytes, at: offset) { return .torn(rule: "R5") }
-            return .refuse(rule: "R6", reason: "a commit does not verify", through: nil)
+    ///   - suspect: Whether a sync failed: what it left behind was never acknowledged, whatever it looks like.
+    /// - Returns: The bytes of a commit that was never acknowledged, and the rule that says so; none for
+    ///   what a failed sync left.
+    /// - Throws: Damage, or the loss of something that was acknowledged.
+    func judgeTail(_ witnesses: [Witness], suspect: Bool) throws(LedgerError) -> (
+        bytes: [UInt8], rule: String?
+    ) {
+        let bytes = try reader?.tail(from: offset) ?? []
+        let seq = position.seq + 1
+        if let later = bytes.withUnsafeBytes({ Recovery.headerBehind($0, seq) }) {
+            throw damage(
+                "a commit does not verify, and whole ones follow it (R1)", through: later - 1)
         }
+        if let witness = witnesses.first(where: { $0.checkpoint.seq >= seq }) {
+            throw damage(
+                "acknowledged events are damaged (\(witness.name) knows them) (R2)",
+                through: witness.checkpoint.seq, .dataLost)
+        }
+        let rule = bytes.withUnsafeBytes { Recovery.tearing($0, at: offset, seq) }
+        guard rule != nil || suspect else { throw damage("a commit does not verify (R6)") }
+        return (bytes, rule)
+    }
+}
+
+private enum Recovery {
+    /// The rule by which a tail is torn.
+    static func tearing(_ bytes: UnsafeRawBufferPointer, at offset: Int, _ seq: Seq) -> String? {
+        if isShort(bytes, seq) { return "R3" }
+        if bytes.allSatisfy({ $0 == 0 }) { return "R4" }
+        return hasHole(bytes, at: offset) ? "R5" : nil
     }
 
     /// The first seq of a valid commit header with a higher seq; each is found by its magic.
-    private static func headerBehind(_ bytes: UnsafeRawBufferPointer, _ seq: Seq) -> Seq? {
+    static func headerBehind(_ bytes: UnsafeRawBufferPointer, _ seq: Seq) -> Seq? {
         let magic: [UInt8] = [0x5E, 0x2A, 0x4D, 0x18]
         guard bytes.count >= Format.headerSize else { return nil }
         for start in 0...bytes.count - Format.headerSize where bytes[start] == magic[0] {
@@ -52,8 +51,7 @@ enum Recovery {
     private static func isShort(_ bytes: UnsafeRawBufferPointer, _ seq: Seq) -> Bool {
         if bytes.count < Format.headerSize {
             // The first 24 bytes of a header that would follow are known, but for the sealed bit.
-            let start = Header(
-                kind: Format.commit, firstSeq: seq, timeMS: 0, chain: Digest())
+            let start = Header(kind: Format.commit, firstSeq: seq, timeMS: 0, chain: Digest())
             return bytes.prefix(24).elementsEqual(start.encoded.prefix(min(24, bytes.count)))
                 || bytes.allSatisfy { $0 == 0 }
         }
@@ -68,19 +66,10 @@ enum Recovery {
         // A commit begins with its magic: where its part of the first sector is zero, that was lost.
         if bytes.prefix(512 - offset % 512).allSatisfy({ $0 == 0 }) { return true }
         var run = 0
-        for (index, byte) in bytes.enumerated() {
+        return bytes.contains { byte in
             run = byte == 0 ? run + 1 : 0
-            if run >= 32 || (run >= 512 && (offset + index + 1) % 512 == 0) { return true }
+            return run >= 32
         }
-        return false
-    }
-}
-
-extension CommitWalk {
-    /// The error of a refused tail.
-    func refusal(_ rule: String, _ reason: String, through last: Seq?) -> LedgerError {
-        let error = damage("\(reason) (\(rule))", through: last)
-        return LedgerError(rule == "R2" ? .dataLost : .damaged, error.message, remedy: error.remedy)
     }
 }
 
