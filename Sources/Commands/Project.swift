@@ -18,8 +18,7 @@ public struct NaradaProject: ParsableCommand {
               narada-project --rebuild
               narada-project --as-of 2026-05-01 --into then.db
             narada-project-tracks, -mappings, -playlists and -listens do the same for one read model.
-            """,
-        version: naradaVersion)
+            """, version: naradaVersion)
 
     /// The read model that the program's own name stands for.
     nonisolated(unsafe) public static var onlyOne: String?

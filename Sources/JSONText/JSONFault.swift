@@ -32,18 +32,15 @@ public struct JSONBounds: Sendable {
 
 extension UnsafeBufferPointer where Element == UInt8 {
     /// The part of a view between two offsets.
-    @inlinable
-    public func part(_ range: Range<Int>) -> Bytes { Bytes(rebasing: self[range]) }
+    @inlinable public func part(_ range: Range<Int>) -> Bytes { Bytes(rebasing: self[range]) }
 
     /// Whether the view holds just the bytes of a literal.
-    @inlinable
-    public func equals(_ literal: StaticString) -> Bool {
+    @inlinable public func equals(_ literal: StaticString) -> Bool {
         equals(Bytes(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
     }
 
     /// Whether two views hold the same bytes.
-    @inlinable
-    public func equals(_ other: Bytes) -> Bool {
+    @inlinable public func equals(_ other: Bytes) -> Bool {
         guard count == other.count else { return false }
         for index in 0..<count where self[index] != other[index] { return false }
         return true

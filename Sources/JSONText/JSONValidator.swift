@@ -170,8 +170,7 @@ public struct JSONValidator {
     private func fault(_ reason: String) -> JSONFault { JSONFault(offset: at, reason: reason) }
 }
 
-@inlinable
-func isWhitespace(_ byte: UInt8) -> Bool {
+@inlinable func isWhitespace(_ byte: UInt8) -> Bool {
     byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
 }
 

@@ -12,23 +12,15 @@ public struct JSONValue {
     public let bytes: Bytes
 
     /// Takes a text for a value.
-    @inlinable
-    public init(_ bytes: Bytes) {
-        self.bytes = bytes
-    }
+    @inlinable public init(_ bytes: Bytes) { self.bytes = bytes }
 
-    @inlinable
-    public var isNull: Bool { bytes.first == UInt8(ascii: "n") }
-    @inlinable
-    public var isObject: Bool { bytes.first == UInt8(ascii: "{") }
-    @inlinable
-    public var isArray: Bool { bytes.first == UInt8(ascii: "[") }
-    @inlinable
-    public var isText: Bool { bytes.first == UInt8(ascii: "\"") }
+    @inlinable public var isNull: Bool { bytes.first == UInt8(ascii: "n") }
+    @inlinable public var isObject: Bool { bytes.first == UInt8(ascii: "{") }
+    @inlinable public var isArray: Bool { bytes.first == UInt8(ascii: "[") }
+    @inlinable public var isText: Bool { bytes.first == UInt8(ascii: "\"") }
 
     /// True or false; nil for anything else.
-    @inlinable
-    public var bool: Bool? {
+    @inlinable public var bool: Bool? {
         switch bytes.first {
         case UInt8(ascii: "t"): true
         case UInt8(ascii: "f"): false
@@ -37,8 +29,7 @@ public struct JSONValue {
     }
 
     /// A whole number that fits 64 bits, also when written with a fraction or exponent (`3e2`, `7.0`).
-    @inlinable
-    public var integer: Int64? {
+    @inlinable public var integer: Int64? {
         guard let first = bytes.first else { return nil }
         let negative = first == UInt8(ascii: "-")
         var result: Int64 = 0
@@ -53,8 +44,7 @@ public struct JSONValue {
         return negative ? -result : result
     }
 
-    @usableFromInline
-    var slowInteger: Int64? {
+    @usableFromInline var slowInteger: Int64? {
         guard let first = bytes.first, first == UInt8(ascii: "-") || first &- 0x30 < 10 else {
             return nil
         }
@@ -71,20 +61,17 @@ public struct JSONValue {
     }
 
     /// Whether the string is written just like this, without escapes.
-    @inlinable
-    public func isText(_ literal: StaticString) -> Bool {
+    @inlinable public func isText(_ literal: StaticString) -> Bool {
         bytes.count == literal.utf8CodeUnitCount + 2 && isText && quoted.equals(literal)
     }
 
     /// The bytes between the quotes, escapes as written.
-    @inlinable
-    public var quoted: Bytes {
+    @inlinable public var quoted: Bytes {
         bytes.count >= 2 ? bytes.part(1..<bytes.count - 1) : bytes.part(0..<0)
     }
 
     /// Gives the text's UTF-8 to a closure, without a copy where the string has no escapes.
-    @inlinable
-    public func withText<R>(_ body: (Bytes) throws -> R) rethrows -> R {
+    @inlinable public func withText<R>(_ body: (Bytes) throws -> R) rethrows -> R {
         let raw = quoted
         guard hasEscape(raw) else { return try body(raw) }
         return try unescaped(raw).withUnsafeBufferPointer(body)
@@ -93,8 +80,9 @@ public struct JSONValue {
     /// Visits the members of an object in order; the key's bytes are as written.
     ///
     /// - Parameter visit: Returns false to stop.
-    @inlinable
-    public func members(_ visit: (_ key: Bytes, _ value: JSONValue) throws -> Bool) rethrows {
+    @inlinable public func members(_ visit: (_ key: Bytes, _ value: JSONValue) throws -> Bool)
+        rethrows
+    {
         guard isObject else { return }
         var at = skipWhitespace(bytes, 1)
         while at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
@@ -104,8 +92,7 @@ public struct JSONValue {
             start = skipWhitespace(bytes, start + 1)
             let end = endOfValue(bytes, start)
             guard keyEnd - at >= 2, end > start else { return }
-            guard
-                try visit(bytes.part(at + 1..<keyEnd - 1), JSONValue(bytes.part(start..<end)))
+            guard try visit(bytes.part(at + 1..<keyEnd - 1), JSONValue(bytes.part(start..<end)))
             else { return }
             at = skipWhitespace(bytes, end)
             guard at < bytes.count, bytes[at] == UInt8(ascii: ",") else { return }
@@ -114,8 +101,7 @@ public struct JSONValue {
     }
 
     /// Visits the elements of an array in order.
-    @inlinable
-    public func elements(_ visit: (JSONValue) throws -> Void) rethrows {
+    @inlinable public func elements(_ visit: (JSONValue) throws -> Void) rethrows {
         guard isArray else { return }
         var at = skipWhitespace(bytes, 1)
         while at < bytes.count, bytes[at] != UInt8(ascii: "]") {
@@ -147,16 +133,14 @@ public struct JSONValue {
     }
 }
 
-@inlinable
-func skipWhitespace(_ bytes: Bytes, _ offset: Int) -> Int {
+@inlinable func skipWhitespace(_ bytes: Bytes, _ offset: Int) -> Int {
     var at = offset
     while at < bytes.count, isWhitespace(bytes[at]) { at += 1 }
     return at
 }
 
 /// The offset behind a string that begins at `start`; the view's end if it is not closed.
-@inlinable
-func endOfString(_ bytes: Bytes, _ start: Int) -> Int {
+@inlinable func endOfString(_ bytes: Bytes, _ start: Int) -> Int {
     var at = start + 1
     while at < bytes.count {
         let byte = bytes[at]
@@ -167,8 +151,7 @@ func endOfString(_ bytes: Bytes, _ start: Int) -> Int {
 }
 
 /// The offset behind a value that begins at `start`.
-@inlinable
-func endOfValue(_ bytes: Bytes, _ start: Int) -> Int {
+@inlinable func endOfValue(_ bytes: Bytes, _ start: Int) -> Int {
     guard start < bytes.count else { return start }
     var at = start
     switch bytes[start] {
@@ -203,8 +186,7 @@ func endOfValue(_ bytes: Bytes, _ start: Int) -> Int {
     }
 }
 
-@usableFromInline
-func hasEscape(_ raw: Bytes) -> Bool {
+@usableFromInline func hasEscape(_ raw: Bytes) -> Bool {
     guard let base = raw.baseAddress, !raw.isEmpty else { return false }
     return memchr(base, 0x5C, raw.count) != nil
 }

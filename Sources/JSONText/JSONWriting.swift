@@ -44,9 +44,7 @@ public func appendCompact(
 }
 
 /// A key with its escapes resolved.
-public func unescapedKey(_ key: Bytes) -> [UInt8] {
-    hasEscape(key) ? unescaped(key) : Array(key)
-}
+public func unescapedKey(_ key: Bytes) -> [UInt8] { hasEscape(key) ? unescaped(key) : Array(key) }
 
 private func appendTokens(_ bytes: Bytes, to output: inout [UInt8]) {
     var at = 0

@@ -29,9 +29,7 @@ public struct SHA256 {
     }
 
     /// The digest of an array.
-    public static func digest(_ bytes: [UInt8]) -> Digest {
-        bytes.withUnsafeBytes { digest($0) }
-    }
+    public static func digest(_ bytes: [UInt8]) -> Digest { bytes.withUnsafeBytes { digest($0) } }
 }
 
 /// Thirty-two bytes of SHA-256.

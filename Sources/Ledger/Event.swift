@@ -69,8 +69,7 @@ public struct EventLine {
     public let data: JSONValue
 
     /// Takes a line apart; nil unless its keys stand in the order of the format.
-    @inlinable
-    public init?(_ line: Bytes) {
+    @inlinable public init?(_ line: Bytes) {
         var cursor = LineCursor(line)
         guard cursor.skip("{\"seq\":"), let seq = cursor.number(), cursor.skip(",\"at\":\"") else {
             return nil
@@ -107,24 +106,20 @@ public struct EventLine {
     public var runName: String { String(decoding: run, as: UTF8.self) }
 }
 
-@usableFromInline
-struct LineCursor {
+@usableFromInline struct LineCursor {
     @usableFromInline let line: Bytes
     @usableFromInline var at = 0
 
-    @inlinable
-    init(_ line: Bytes) { self.line = line }
+    @inlinable init(_ line: Bytes) { self.line = line }
 
-    @inlinable
-    mutating func skip(_ literal: StaticString) -> Bool {
+    @inlinable mutating func skip(_ literal: StaticString) -> Bool {
         let end = at + literal.utf8CodeUnitCount
         guard end <= line.count, line.part(at..<end).equals(literal) else { return false }
         at = end
         return true
     }
 
-    @inlinable
-    mutating func number() -> Int64? {
+    @inlinable mutating func number() -> Int64? {
         let start = at
         var value: Int64 = 0
         while at < line.count, at - start < 18 {
@@ -137,8 +132,7 @@ struct LineCursor {
     }
 
     /// What stands before the next quote; the cursor goes behind it.
-    @inlinable
-    mutating func quoted() -> Bytes {
+    @inlinable mutating func quoted() -> Bytes {
         let start = at
         while at < line.count, line[at] != UInt8(ascii: "\"") { at += 1 }
         let part = line.part(start..<at)

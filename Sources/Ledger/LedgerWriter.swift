@@ -59,10 +59,9 @@ public final class LedgerWriter {
     ///     none of them may have got an event since.
     /// - Returns: The seqs given.
     /// - Throws: `stream-changed`, `ledger-busy`, `too-large`, damage found on opening, `io-error`.
-    @discardableResult
-    public func append(
-        _ events: [NewEvent], expecting: [StreamName: Seq] = [:]
-    ) throws(LedgerError) -> ClosedRange<Seq> {
+    @discardableResult public func append(_ events: [NewEvent], expecting: [StreamName: Seq] = [:])
+        throws(LedgerError) -> ClosedRange<Seq>
+    {
         try locked { () throws(LedgerError) in
             let walk = try open()
             try checkStreams(expecting)
@@ -144,9 +143,7 @@ public final class LedgerWriter {
         _ = try commit([NewEvent(ledger: "ledger.clock_behind", data)], walk)
     }
 
-    func commit(_ events: [NewEvent], _ walk: CommitWalk) throws(LedgerError)
-        -> ClosedRange<Seq>
-    {
+    func commit(_ events: [NewEvent], _ walk: CommitWalk) throws(LedgerError) -> ClosedRange<Seq> {
         precondition(!events.isEmpty, "a commit has at least one event")
         try prepare(walk)
         let first = walk.position.seq + 1
@@ -195,9 +192,7 @@ public final class LedgerWriter {
         sigaddset(&interrupts, SIGINT)
         pthread_sigmask(SIG_BLOCK, &interrupts, &before)
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        do {
-            try file.write(bytes, at: walk.offset)
-        } catch {
+        do { try file.write(bytes, at: walk.offset) } catch {
             // Nothing was acknowledged: the log ends where it ended before.
             try file.truncate(to: walk.offset)
             try sync(file, path)
@@ -208,9 +203,7 @@ public final class LedgerWriter {
 
     /// Makes a segment durable; where that fails, the file is under suspicion.
     func sync(_ file: any DiskFile, _ path: String) throws(LedgerError) {
-        do {
-            try file.sync()
-        } catch {
+        do { try file.sync() } catch {
             // After a failed sync the cache may show what the disk does not have: another try would lie.
             failed = true
             try? ledger.disk.replace(ledger.suspectPath, with: Array(path.utf8))

@@ -75,8 +75,7 @@ extension LedgerWriter {
         var end = Checkpoint(seq: segment.firstSeq - 1, chain: header.chain)
         var offset = Format.firstCommit
         while case .commit(let header, _) = try reader.step(
-            at: offset, expecting: end.seq + 1, framed: true),
-            header.lastSeq < seq
+            at: offset, expecting: end.seq + 1, framed: true), header.lastSeq < seq
         {
             offset += Format.headerSize + header.frameSize
             end = Checkpoint(seq: header.lastSeq, chain: header.chain)

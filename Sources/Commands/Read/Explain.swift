@@ -40,8 +40,7 @@ struct ExplainCommand: ParsableCommand {
         guard seq > 0,
             let batch = try LedgerCursor(
                 session.ledger, after: seq - 1, through: seq, chained: false
-            ).next(),
-            let line = EventLine(batch[0])
+            ).next(), let line = EventLine(batch[0])
         else {
             throw NaradaError.notFound(
                 "there is no event \(seq)", hint: "`narada log head` tells the last one.")

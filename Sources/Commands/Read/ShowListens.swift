@@ -19,8 +19,7 @@ private enum TrackListing {
             .init("id", nil, .number), .init("plays", "PLAYS", .number), .init("title", "TITLE"),
             .init("artists", "ARTISTS", .names), .init("album", "ALBUM"), .init("uri", "URI"),
             .init("duration_ms", all ? "LENGTH" : nil, .duration),
-            .init("release_date", all ? "RELEASED" : nil),
-            .init("isrc", all ? "ISRC" : nil),
+            .init("release_date", all ? "RELEASED" : nil), .init("isrc", all ? "ISRC" : nil),
             .init("first_played", all ? "FIRST PLAYED" : nil, .time),
             .init("last_played", all ? "LAST PLAYED" : nil, .time),
         ]

@@ -113,8 +113,7 @@ public struct ExportFiles {
         } else if isList, text.contains("\"msPlayed\"") {
             accountFiles.append(name)
         } else if isNamed {
-            throw ExportError(
-                .malformed, "\(name) holds no streaming history", remedy: Self.remedy)
+            throw ExportError(.malformed, "\(name) holds no streaming history", remedy: Self.remedy)
         }
     }
 
