@@ -43,6 +43,7 @@ public struct ReadableEvent {
 public final class Fold {
     private let models: Set<ReadModel>
     private let nodes: Nodes
+    private let groups: Groups
     private let playlists: PlaylistsFold?
     private let listens: ListensFold?
     private var firstSeq: Seq?
@@ -57,6 +58,7 @@ public final class Fold {
     ) throws {
         self.models = models
         nodes = try Nodes(database, models: models, fresh: fresh)
+        groups = Groups(database, models: models)
         playlists =
             models.contains(.playlists)
             ? try PlaylistsFold(database, nodes: nodes, fresh: fresh) : nil
@@ -106,7 +108,31 @@ public final class Fold {
             playlists?.page(
                 rows.map { PlaylistItem(uri: $0["uri"]?.text) }, stream: line.streamName,
                 seq: line.seq)
-        case .spotifyPlaylistFetched, .spotifyLikesFetched, .spotifyPlaylistsFetched:
+        case .lastfmLovesPage:
+            let items = LastfmRow.rows(data, "lovedtracks").map(\.item)
+            try ensure(items.map { ListedItem($0) }, line, &ordinal)
+            playlists?.page(items, stream: line.streamName, seq: line.seq)
+        case .lastfmCountsPage:
+            let user = String(line.streamName.dropFirst("lastfm:counts:".count))
+            for (index, row) in LastfmRow.rows(data, "toptracks").enumerated() {
+                guard let node = try lastfm(row, line, &ordinal) else { continue }
+                try groups.count(
+                    node, user: user, plays: nil, userPlays: row.value["playcount"]?.number ?? 0,
+                    id: line.seq << 16 | Int64(index), at: line.at)
+            }
+        case .lastfmTrackObserved:
+            let row = data["payload"]?["track"].map { LastfmRow(value: $0) }
+            let node = try row.flatMap { try lastfm($0, line, &ordinal) }
+            let user = data["user"]?.text
+            if let row, let node {
+                try groups.count(
+                    node, user: user, plays: row.value["playcount"]?.number,
+                    userPlays: row.value["userplaycount"]?.number ?? 0, id: line.seq << 16,
+                    at: line.at)
+            }
+            try groups.asked(line, user: user, node: node)
+        case .spotifyPlaylistFetched, .spotifyLikesFetched, .spotifyPlaylistsFetched,
+            .lastfmLovesFetched:
             try playlists?.fetched(
                 event.kind, data, line)
         case .spotifyPlaylistObserved:
@@ -124,6 +150,15 @@ public final class Fold {
         }
     }
 
+    /// The node of what a row of Last.fm names; an entity's own facts are only what its URI says.
+    private func lastfm(_ row: LastfmRow, _ line: EventLine, _ ordinal: inout Int64) throws -> Node?
+    {
+        guard var uri = row.uri else { return nil }
+        return try uri.withUTF8 {
+            try nodes.node($0, rank: 0, in: line, ordinal: &ordinal) { NodeFacts() }
+        }
+    }
+
     private func ensure(_ items: [ListedItem], _ line: EventLine, _ ordinal: inout Int64) throws {
         // An id has 16 bits for the rows of one event.
         guard items.count <= 65_536 else {
@@ -131,10 +166,10 @@ public final class Fold {
         }
         for item in items {
             guard var uri = item.item.uri else { continue }
+            // What another list calls an entity of Last.fm is not Last.fm's word.
+            let facts = uri.hasPrefix("lastfm:") ? NodeFacts() : item.facts
             _ = try uri.withUTF8 {
-                try nodes.node($0, rank: item.facts.rank, in: line, ordinal: &ordinal) {
-                    item.facts
-                }
+                try nodes.node($0, rank: facts.rank, in: line, ordinal: &ordinal) { facts }
             }
         }
     }
@@ -144,6 +179,7 @@ public final class Fold {
     /// - Parameter all: Whether the listens are all new.
     public func finish(all: Bool) throws {
         try playlists?.flush()
+        try groups.settle()
         if let firstSeq { try listens?.markNearDuplicates(from: firstSeq, all: all) }
         firstSeq = nil
     }

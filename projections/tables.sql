@@ -13,7 +13,8 @@ CREATE TABLE nodes(
     uri TEXT NOT NULL,                  -- spotify:track:…, text:track:…
     track_id INTEGER NOT NULL,
     rank INTEGER NOT NULL,              -- how good a source its names are from: 0 none … 3 the service
-    digest TEXT                         -- of the payload that the service showed last
+    digest TEXT,                        -- of the payload that the service showed last
+    anchor INTEGER                      -- the node that a match leads this one to
 );
 CREATE TABLE tracks(
     id INTEGER PRIMARY KEY,
@@ -40,6 +41,22 @@ CREATE TABLE play_counts(
     is_deleted INTEGER NOT NULL DEFAULT 0,
     deleted_at INTEGER
 );
+CREATE TABLE lastfm_counts(             -- the last counts of each entity of Last.fm
+    id INTEGER PRIMARY KEY,
+    node_id INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    play_count INTEGER,                 -- everybody's plays
+    user_play_count INTEGER NOT NULL,
+    last_updated INTEGER NOT NULL,
+    UNIQUE (node_id, user_id)
+);
+CREATE TABLE lastfm_asked(              -- when Last.fm was asked about a track, whatever it answered
+    uri TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    node_id INTEGER,                    -- the entity that answered; null: it knows none
+    PRIMARY KEY (uri, user_id)
+) WITHOUT ROWID;
 
 -- mappings: what each track is called by the services.
 CREATE TABLE track_mappings(
@@ -105,7 +122,7 @@ CREATE TABLE likes(
     id INTEGER PRIMARY KEY,
     node_id INTEGER NOT NULL,
     track_id INTEGER NOT NULL,
-    service TEXT NOT NULL,
+    service TEXT NOT NULL,              -- spotify, lastfm
     liked_at INTEGER,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,

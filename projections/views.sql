@@ -139,3 +139,17 @@ CREATE VIEW workflow_runs_iso AS SELECT
     playlist,
     item_count
 FROM workflow_runs;
+CREATE VIEW lastfm_counts_iso AS SELECT
+    id,
+    node_id,
+    user_id,
+    play_count,
+    user_play_count,
+    strftime('%Y-%m-%dT%H:%M:%S', last_updated / 1000, 'unixepoch') || printf('.%03dZ', last_updated % 1000) AS last_updated
+FROM lastfm_counts;
+CREATE VIEW lastfm_asked_iso AS SELECT
+    uri,
+    user_id,
+    strftime('%Y-%m-%dT%H:%M:%S', asked_at / 1000, 'unixepoch') || printf('.%03dZ', asked_at % 1000) AS asked_at,
+    node_id
+FROM lastfm_asked;

@@ -20,6 +20,12 @@ public struct ListedItem {
             rank: title == nil ? 0 : 1)
     }
 
+    /// Takes a row of which nothing else is known.
+    init(_ item: PlaylistItem) {
+        self.item = item
+        facts = NodeFacts()
+    }
+
     /// Reads a row of a page: the track under `item` or `track` is a reference, an object, or null.
     init(pageRow row: JSONValue) {
         let track = row["item"] ?? row["track"]

@@ -256,16 +256,23 @@ final class PlaylistsFold {
             }
             items += found.items
         }
-        guard data["count"]?.integer == Int64(items.count) else {
+        // Playlists are always read whole; of likes only the newest may have been read.
+        let isLikes = [.spotifyLikesFetched, .lastfmLovesFetched].contains(kind)
+        let kept = isLikes ? data["kept"]?.integer : nil
+        let count = Int64(items.count) + (kept ?? 0)
+        guard data["count"]?.integer == count else {
             throw PlaylistEditError(
-                description: "the pages hold \(items.count) rows, not the count named")
+                description: "the pages hold \(count) rows with those kept, not the count named")
         }
         let before = pages.count
         pages = pages.filter { $0.value.stream != stream }
         pagesChanged = pagesChanged || pages.count != before
-        try fetched(Int64(items.count), line)
+        try fetched(count, line)
         switch kind {
-        case .spotifyLikesFetched: try likes(items, seq: line.seq, at: at)
+        case .spotifyLikesFetched:
+            try likes(items, of: "spotify", kept: kept, seq: line.seq, at: at)
+        case .lastfmLovesFetched:
+            try likes(items, of: "lastfm", kept: kept, seq: line.seq, at: at)
         case .spotifyPlaylistsFetched: try listed(items.compactMap(\.uri))
         default: try playlistFetched(items, data, stream: stream, seq: line.seq, at: at)
         }
@@ -318,49 +325,47 @@ final class PlaylistsFold {
         }
     }
 
-    private func likes(_ items: [PlaylistItem], seq: Seq, at: Milliseconds) throws {
+    /// Takes in a list of likes.
+    ///
+    /// - Parameter kept: How many older ones were not read again and stay; nil for a whole list.
+    private func likes(
+        _ items: [PlaylistItem], of service: String, kept: Int64?, seq: Seq, at: Milliseconds
+    ) throws {
         var known: [Int64: (id: Int64, isDeleted: Bool)] = [:]
-        try Statement(
-            database, "SELECT node_id, id, is_deleted FROM likes WHERE service = 'spotify'"
-        ).each {
+        try sql("SELECT node_id, id, is_deleted FROM likes WHERE service = ?", service).each {
             known[$0.integer(0)] = ($0.integer(1), $0.integer(2) != 0)
         }
-        let insert = try Statement(
-            database, "INSERT INTO likes VALUES (?, ?, ?, 'spotify', ?, ?, ?, 0, NULL)")
-        let revive = try Statement(
-            database,
-            "UPDATE likes SET is_deleted = 0, deleted_at = NULL, liked_at = ?2, updated_at = ?3 WHERE id = ?1"
-        )
-        let remove = try Statement(
-            database,
-            "UPDATE likes SET is_deleted = 1, deleted_at = ?2, updated_at = ?2 WHERE id = ?1")
         var ordinal: Int64 = 0
         for item in items {
             guard let node = try item.uri.flatMap({ try nodes.existing($0) }) else { continue }
             if let like = known[node.id] {
                 known[node.id] = (-1, false)  // Seen; a second row of one track changes nothing.
                 guard like.isDeleted else { continue }
-                revive.bind(1, like.id)
-                revive.bind(2, item.addedAtMS)
-                revive.bind(3, at)
-                try revive.run()
+                try sql(
+                    """
+                    UPDATE likes SET is_deleted = 0, deleted_at = NULL, liked_at = ?, updated_at = ?
+                    WHERE id = ?
+                    """, item.addedAtMS, at, like.id
+                ).run()
                 continue
             }
-            insert.bind(1, seq << 16 | ordinal)
-            insert.bind(2, node.id)
-            insert.bind(3, node.trackID)
-            insert.bind(4, item.addedAtMS)
-            insert.bind(5, at)
-            insert.bind(6, at)
-            try insert.run()
+            try sql(
+                "INSERT INTO likes VALUES (?, ?, ?, ?, ?, ?6, ?6, 0, NULL)", seq << 16 | ordinal,
+                node.id, node.trackID, service, item.addedAtMS, at
+            ).run()
             known[node.id] = (-1, false)
             ordinal += 1
         }
-        for like in known.values.sorted(by: { $0.id < $1.id }) where like.id >= 0 && !like.isDeleted
-        {
-            remove.bind(1, like.id)
-            remove.bind(2, at)
-            try remove.run()
+        let unnamed = known.values.filter { $0.id >= 0 && !$0.isDeleted }
+        guard kept == nil || kept == Int64(unnamed.count) else {
+            throw EventFault(
+                field: "kept", reason: "must be \(unnamed.count), the likes that no page names")
+        }
+        for like in kept == nil ? unnamed : [] {
+            try sql(
+                "UPDATE likes SET is_deleted = 1, deleted_at = ?1, updated_at = ?1 WHERE id = ?2",
+                at, like.id
+            ).run()
         }
     }
 

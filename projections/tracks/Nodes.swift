@@ -48,13 +48,13 @@ final class Nodes {
             database,
             """
             INSERT INTO tracks(id, created_at, updated_at, title, artists, album, duration_ms,
-                release_date, isrc, spotify_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                release_date, isrc, spotify_id, lastfm_url) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         insertMapping = try Statement(
             database,
             """
             INSERT OR IGNORE INTO track_mappings(id, track_id, connector_name, connector_id, match_method,
-                confidence, last_verified) VALUES (?, ?, 'spotify', ?, 'direct', 100, ?)
+                confidence, last_verified) VALUES (?, ?, ?, ?, 'direct', 100, ?)
             """)
         updateNode = try Statement(database, "UPDATE nodes SET rank = ?2 WHERE id = ?1")
         updateDigest = try Statement(database, "UPDATE nodes SET digest = ?2 WHERE id = ?1")
@@ -91,7 +91,9 @@ final class Nodes {
             return node
         }
         // Folded without its tracks, a mapping comes from the event that brought in its node.
-        if !models.contains(.tracks), node.id >> 16 == line.seq { try map(node, name, line.at) }
+        if !models.contains(.tracks), node.id >> 16 == line.seq {
+            try map(node, connector(name), line.at)
+        }
         guard rank > node.rank || (rank == 3 && node.rank == 3), models.contains(.tracks) else {
             return node
         }
@@ -132,24 +134,29 @@ final class Nodes {
     private func insert(
         _ node: Node, _ name: String, _ uri: Bytes, _ facts: NodeFacts, _ at: Milliseconds
     ) throws {
+        let connector = connector(name)
         if models.contains(.tracks) {
             insertNode.bind(1, node.id)
             insertNode.bindInPlace(2, uri)
             insertNode.bind(3, node.trackID)
             insertNode.bind(4, node.rank)
             try insertNode.run()
-            insertTrack.bind(10, spotifyID(name))
+            insertTrack.bind(10, connector?.name == "spotify" ? connector?.id : nil)
+            insertTrack.bind(11, connector?.name == "lastfm" ? connector?.id : nil)
             try write(facts, uri, to: insertTrack, id: node.trackID, at)
         }
-        try map(node, name, at)
+        try map(node, connector, at)
     }
 
-    private func map(_ node: Node, _ name: String, _ at: Milliseconds) throws {
-        guard models.contains(.mappings), let id = spotifyID(name) else { return }
+    private func map(_ node: Node, _ connector: (name: String, id: String)?, _ at: Milliseconds)
+        throws
+    {
+        guard models.contains(.mappings), let connector else { return }
         insertMapping.bind(1, node.id)
         insertMapping.bind(2, node.trackID)
-        insertMapping.bind(3, id)
-        insertMapping.bind(4, at)
+        insertMapping.bind(3, connector.name)
+        insertMapping.bind(4, connector.id)
+        insertMapping.bind(5, at)
         try insertMapping.run()
     }
 
@@ -173,7 +180,12 @@ final class Nodes {
         try statement.run()
     }
 
-    private func spotifyID(_ uri: String) -> String? {
-        uri.hasPrefix("spotify:track:") ? String(uri.dropFirst(14)) : nil
+    /// What the service itself calls an entity.
+    private func connector(_ uri: String) -> (name: String, id: String)? {
+        if uri.hasPrefix("spotify:track:") { return ("spotify", String(uri.dropFirst(14))) }
+        guard uri.hasPrefix("lastfm:") else { return nil }
+        return Array(uri.utf8).withUnsafeBufferPointer { TextURI($0)?.lastfmURL }.map {
+            ("lastfm", $0)
+        }
     }
 }

@@ -1,0 +1,51 @@
+import Events
+import JSONText
+import Ledger
+
+extension Groups {
+    /// Takes in what Last.fm counted for one of its entities.
+    ///
+    /// - Parameter plays: Everybody's plays; nil keeps what an earlier answer said.
+    func count(
+        _ node: Node, user: String?, plays: Int64?, userPlays: Int64, id: Int64, at: Milliseconds
+    ) throws {
+        guard isKept else { return }
+        counted.insert(node.id)
+        try sql(
+            """
+            INSERT INTO lastfm_counts VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            ON CONFLICT(node_id, user_id) DO UPDATE SET play_count = ifnull(?4, play_count),
+                user_play_count = ?5, last_updated = ?6
+            """, id, node.id, user, plays, userPlays, at
+        ).run()
+    }
+
+    /// Notes when Last.fm was asked about a track, whatever the answer was.
+    ///
+    /// - Parameter node: The entity that answered.
+    func asked(_ line: EventLine, user: String?, node: Node?) throws {
+        guard isKept else { return }
+        try sql(
+            "INSERT OR REPLACE INTO lastfm_asked VALUES (?, ?, ?, ?)", line.streamName, user,
+            line.at, node?.id
+        ).run()
+    }
+
+    /// Sums the counts of the entities of some groups, for each group and user.
+    func sumCounts(_ heads: [Int64]) throws {
+        let members = "(SELECT id FROM nodes WHERE id = ?1 OR anchor = ?1)"
+        // All go before the first comes: an id may go from one group to another.
+        for head in heads {
+            try sql("DELETE FROM play_counts WHERE track_id IN \(members)", head).run()
+        }
+        for head in heads {
+            try sql(
+                """
+                INSERT INTO play_counts SELECT min(id), (SELECT track_id FROM nodes WHERE id = ?1),
+                    user_id, sum(play_count), sum(user_play_count), max(last_updated), 0, NULL
+                FROM lastfm_counts WHERE node_id IN \(members) GROUP BY user_id
+                """, head
+            ).run()
+        }
+    }
+}
