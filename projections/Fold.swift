@@ -57,8 +57,10 @@ public final class Fold {
         _ database: OpaquePointer, models: Set<ReadModel> = Set(ReadModel.allCases), fresh: Bool
     ) throws {
         self.models = models
-        nodes = try Nodes(database, models: models, fresh: fresh)
-        groups = Groups(database, models: models)
+        let groups = Groups(database, models: models)
+        self.groups = groups
+        nodes = try Nodes(
+            database, models: models, fresh: fresh, touched: { groups.touch(facts: $0) })
         playlists =
             models.contains(.playlists)
             ? try PlaylistsFold(database, nodes: nodes, fresh: fresh) : nil
@@ -108,6 +110,11 @@ public final class Fold {
             playlists?.page(
                 rows.map { PlaylistItem(uri: $0["uri"]?.text) }, stream: line.streamName,
                 seq: line.seq)
+        case .matchAsserted:
+            let pair = data["uris"]?.elements.compactMap(\.text) ?? []
+            try ensure(
+                pair.map { ListedItem(PlaylistItem(uri: $0)) }, line, &ordinal)
+            try groups.asserted(pair, data, line)
         case .lastfmLovesPage:
             let items = LastfmRow.rows(data, "lovedtracks").map(\.item)
             try ensure(items.map { ListedItem($0) }, line, &ordinal)

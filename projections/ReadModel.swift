@@ -8,7 +8,8 @@ public enum ReadModel: String, CaseIterable, Sendable {
     /// Its tables in the order of the schema.
     public var tables: [String] {
         switch self {
-        case .tracks: ["nodes", "tracks", "play_counts", "lastfm_counts", "lastfm_asked"]
+        case .tracks:
+            ["nodes", "tracks", "play_counts", "lastfm_counts", "lastfm_asked", "matches"]
         case .mappings: ["track_mappings"]
         case .playlists:
             [

@@ -1,5 +1,6 @@
 CREATE UNIQUE INDEX nodes_uri ON nodes(uri);
 CREATE INDEX nodes_anchor ON nodes(anchor) WHERE anchor IS NOT NULL;
+CREATE INDEX matches_b ON matches(b_uri);
 CREATE INDEX tracks_spotify_id ON tracks(spotify_id);
 CREATE INDEX tracks_isrc ON tracks(isrc);
 CREATE INDEX play_counts_track ON play_counts(track_id, user_id);

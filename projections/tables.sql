@@ -57,6 +57,16 @@ CREATE TABLE lastfm_asked(              -- when Last.fm was asked about a track,
     node_id INTEGER,                    -- the entity that answered; null: it knows none
     PRIMARY KEY (uri, user_id)
 ) WITHOUT ROWID;
+CREATE TABLE matches(                   -- the last assertion on each pair of nodes
+    id INTEGER PRIMARY KEY,
+    a_uri TEXT NOT NULL,                -- the smaller one in bytes
+    b_uri TEXT NOT NULL,
+    method TEXT NOT NULL,
+    confidence INTEGER NOT NULL,
+    matcher INTEGER NOT NULL,           -- the matcher's version
+    asserted_at INTEGER NOT NULL,
+    UNIQUE (a_uri, b_uri)
+);
 
 -- mappings: what each track is called by the services.
 CREATE TABLE track_mappings(

@@ -153,3 +153,12 @@ CREATE VIEW lastfm_asked_iso AS SELECT
     strftime('%Y-%m-%dT%H:%M:%S', asked_at / 1000, 'unixepoch') || printf('.%03dZ', asked_at % 1000) AS asked_at,
     node_id
 FROM lastfm_asked;
+CREATE VIEW matches_iso AS SELECT
+    id,
+    a_uri,
+    b_uri,
+    method,
+    confidence,
+    matcher,
+    strftime('%Y-%m-%dT%H:%M:%S', asserted_at / 1000, 'unixepoch') || printf('.%03dZ', asserted_at % 1000) AS asserted_at
+FROM matches;

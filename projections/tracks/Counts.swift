@@ -10,7 +10,7 @@ extension Groups {
         _ node: Node, user: String?, plays: Int64?, userPlays: Int64, id: Int64, at: Milliseconds
     ) throws {
         guard isKept else { return }
-        counted.insert(node.id)
+        touch(counts: node.id)
         try sql(
             """
             INSERT INTO lastfm_counts VALUES (?1, ?2, ?3, ?4, ?5, ?6)

@@ -27,6 +27,7 @@ struct Node {
 final class Nodes {
     private var known: [String: Node] = [:]
     private let isComplete: Bool
+    private let touched: (Int64) -> Void
     private let models: Set<ReadModel>
     private let find: Statement
     private let insertNode: Statement
@@ -38,8 +39,13 @@ final class Nodes {
 
     /// - Parameter fresh: Whether the tables hold nothing that is not loaded here; the index on URIs may
     ///   be missing then.
-    init(_ database: OpaquePointer, models: Set<ReadModel>, fresh: Bool) throws {
+    /// - Parameter touched: Hears of nodes that are not new and got other facts, unless all are new.
+    init(
+        _ database: OpaquePointer, models: Set<ReadModel>, fresh: Bool,
+        touched: @escaping (Int64) -> Void
+    ) throws {
         self.models = models
+        self.touched = touched
         isComplete = fresh
         find = try Statement(database, "SELECT id, track_id, rank FROM nodes WHERE uri = ?")
         insertNode = try Statement(
@@ -104,7 +110,8 @@ final class Nodes {
             updateNode.bind(2, rank)
             try updateNode.run()
         }
-        try write(facts(), uri, to: updateTrack, id: node.trackID, line.at)
+        try write(facts(), uri, to: updateTrack, id: node.id, line.at)
+        if !isComplete { touched(node.id) }
         return node
     }
 
@@ -143,7 +150,7 @@ final class Nodes {
             try insertNode.run()
             insertTrack.bind(10, connector?.name == "spotify" ? connector?.id : nil)
             insertTrack.bind(11, connector?.name == "lastfm" ? connector?.id : nil)
-            try write(facts, uri, to: insertTrack, id: node.trackID, at)
+            try write(facts, uri, to: insertTrack, id: node.id, at)
         }
         try map(node, connector, at)
     }
@@ -183,9 +190,6 @@ final class Nodes {
     /// What the service itself calls an entity.
     private func connector(_ uri: String) -> (name: String, id: String)? {
         if uri.hasPrefix("spotify:track:") { return ("spotify", String(uri.dropFirst(14))) }
-        guard uri.hasPrefix("lastfm:") else { return nil }
-        return Array(uri.utf8).withUnsafeBufferPointer { TextURI($0)?.lastfmURL }.map {
-            ("lastfm", $0)
-        }
+        return TextURI.lastfmURL(of: uri).map { ("lastfm", $0) }
     }
 }

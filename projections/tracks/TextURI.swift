@@ -40,16 +40,17 @@ public struct TextURI {
     /// The URI.
     public var uri: String { "\(prefix)\(Self.encoded(artist))/\(Self.encoded(title))" }
 
-    /// Last.fm's page of the track; nil for a track that is not Last.fm's.
+    /// Last.fm's page of one of its entities; nil for any other URI.
     ///
     /// Encoded as Last.fm does it: a plus for a space, so plus and per cent twice. Each name has one URL.
-    var lastfmURL: String? {
+    static func lastfmURL(of uri: String) -> String? {
         func page(_ name: String) -> String {
-            Self.encoded(name, plain: " !$&()*,:").replacing("%25", with: "%2525")
+            encoded(name, plain: " !$&()*,:").replacing("%25", with: "%2525")
                 .replacing("%2B", with: "%252B").replacing(" ", with: "+")
         }
-        guard prefix == Self.prefixes[1] else { return nil }
-        return "https://www.last.fm/music/\(page(artist))/_/\(page(title))"
+        let names = Array(uri.utf8).withUnsafeBufferPointer { TextURI($0) }
+        guard let names, names.prefix == prefixes[1] else { return nil }
+        return "https://www.last.fm/music/\(page(names.artist))/_/\(page(names.title))"
     }
 
     /// Normal form C; Unicode keeps it the same in all versions for characters that are assigned.

@@ -164,7 +164,9 @@ struct ExplainCommand: ParsableCommand {
         let (uri, title, rows) = try session.read { db in
             let id = try trackID(reference, db)
             let names = try Row.fetchOne(
-                db, sql: "SELECT n.uri, t.title FROM tracks t JOIN nodes n USING (id) WHERE id = ?",
+                db,
+                sql:
+                    "SELECT \(trackURIColumn), t.title FROM tracks t JOIN nodes n ON n.id = t.id WHERE t.id = ?",
                 arguments: [id])
             let rows = try Listing(
                 [

@@ -5,10 +5,13 @@ import Ledger
 import Music
 import Projector
 
+/// A track's URI: Spotify's where it knows it, else that of the entity it began with.
+let trackURIColumn = "ifnull('spotify:track:' || t.spotify_id, n.uri)"
+
 /// The columns of a track, and the query that gives them.
 private enum TrackListing {
     static let query = """
-        SELECT t.id, ifnull(c.plays, 0), t.title, t.artists, t.album, n.uri, t.duration_ms, t.release_date, t.isrc,
+        SELECT t.id, ifnull(c.plays, 0), t.title, t.artists, t.album, \(trackURIColumn), t.duration_ms, t.release_date, t.isrc,
             c.first_played, c.last_played
         FROM tracks t JOIN nodes n ON n.id = t.id LEFT JOIN listen_counts c ON c.track_id = t.id
         """
@@ -39,7 +42,7 @@ struct TracksCommand: ParsableCommand {
         let escaped = text.replacing(#/[\\%_]/#) { "\\" + $0.output }
         let condition = """
              WHERE t.is_deleted = 0 AND (t.title LIKE ?1 ESCAPE '\\' OR t.artists LIKE ?1 ESCAPE '\\'
-                OR t.album LIKE ?1 ESCAPE '\\' OR n.uri = ?2 OR (?2 = '' AND t.title IS NULL))
+                OR t.album LIKE ?1 ESCAPE '\\' OR t.id = (SELECT track_id FROM nodes WHERE uri = ?2) OR (?2 = '' AND t.title IS NULL))
             ORDER BY c.plays DESC, t.id LIMIT ?3
             """
         try Session(reading: globals).read { db in
@@ -54,11 +57,14 @@ struct TracksCommand: ParsableCommand {
 func trackID(_ reference: String, _ db: Database) throws -> Int64 {
     var found = try Int64.fetchAll(
         db,
-        sql: "SELECT track_id FROM nodes WHERE uri = ? UNION SELECT id FROM tracks WHERE id = ?",
+        sql:
+            "SELECT track_id FROM nodes WHERE uri = ? UNION SELECT track_id FROM nodes WHERE id = ?",
         arguments: [connectorURI(reference) ?? reference, Int64(reference)])
     if found.isEmpty {
         found = try Int64.fetchAll(
-            db, sql: "SELECT id FROM tracks WHERE title = ? COLLATE NOCASE ORDER BY id",
+            db,
+            sql:
+                "SELECT id FROM tracks WHERE title = ? COLLATE NOCASE AND is_deleted = 0 ORDER BY id",
             arguments: [reference])
     }
     guard let first = found.first else {
@@ -183,7 +189,7 @@ struct TopCommand: ParsableCommand {
             try Listing(
                 columns, db,
                 """
-                SELECT c.plays, t.title, t.artists, n.uri, c.first_played, c.last_played FROM
+                SELECT c.plays, t.title, t.artists, \(trackURIColumn), c.first_played, c.last_played FROM
                     (SELECT track_id, count(*) AS plays, min(listened_at) AS first_played,
                         max(listened_at) AS last_played FROM listens l
                      WHERE reason IS NULL AND \(Span.condition)
