@@ -17,11 +17,15 @@ struct Service: Sendable {
     /// Patterns such as `GET /playlists/{id}/items`.
     var routes: [Route]
 
-    /// The path below the base; nil if the path belongs to another service.
+    /// The path below the base, without a slash at its end; nil if it belongs to another service.
     func rest(of path: String) -> String? {
-        let root = base.hasSuffix("/") ? base.dropLast() : base[...]
-        let rest = path.dropFirst(root.count)
-        return path.hasPrefix(root) && (rest.isEmpty || rest.hasPrefix("/")) ? String(rest) : nil
+        let (root, whole) = (withoutSlash(base), withoutSlash(path))
+        guard (whole + "/").hasPrefix(root + "/") else { return nil }
+        return String(whole.dropFirst(root.count))
+    }
+
+    private func withoutSlash(_ path: String) -> String {
+        path.hasSuffix("/") ? String(path.dropLast()) : path
     }
 
     /// Lets the first route that fits answer.

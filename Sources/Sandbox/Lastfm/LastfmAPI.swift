@@ -99,7 +99,7 @@ private func method(
 let lastfmAuth = Service(
     name: "lastfm_auth", base: "/lastfm-auth/",
     render: { refusal, _ in .html(refusal.message ?? "Error", refusal.status) },
-    routes: [("GET /", approve), ("GET ", approve)])
+    routes: [("GET ", approve)])
 
 private func approve(_ world: inout World, _ call: Call) throws -> Reply {
     try need(call.query["api_key"] == LastfmApplication.key, 403, "Invalid API key")
