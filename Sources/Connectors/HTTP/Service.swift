@@ -29,23 +29,10 @@ public struct ServiceManner: Sendable {
     public var blindWaits: [Int64]
     /// Seconds it is left alone when those did not help; the last ones when it has said so lately.
     public var blindLimits: [Int64]
+    /// The group of endpoints that a quota of a request closes; nil for the whole service.
+    public var group: @Sendable (HTTPRequest) -> String? = { _ in nil }
     /// Reads an answer, the body before the status.
     public var judge: @Sendable (HTTPResponse) -> Verdict
-    /// The group of endpoints that a quota of a request closes; nil for the whole service.
-    public var group: @Sendable (HTTPRequest) -> String?
-
-    /// Takes the manner of a service.
-    public init(
-        spacing: (reads: Duration, writes: Duration), blindWaits: [Int64], blindLimits: [Int64],
-        group: @escaping @Sendable (HTTPRequest) -> String? = { _ in nil },
-        judge: @escaping @Sendable (HTTPResponse) -> Verdict
-    ) {
-        self.spacing = spacing
-        self.blindWaits = blindWaits
-        self.blindLimits = blindLimits
-        self.group = group
-        self.judge = judge
-    }
 }
 
 /// A service as everything else calls it: one policy for pace, waiting, repeating and giving up.
@@ -168,7 +155,7 @@ public final class Service: Sendable {
             var line = "\(request.method) \(redacted(request.url)) \(outcome)"
             line += " \((pace.now() - start).milliseconds) ms"
             if attempt > 1 { line += ", attempt \(attempt)" }
-            if waited > .zero { line += ", paced \(waited.milliseconds) ms" }
+            if waited >= .milliseconds(1) { line += ", paced \(waited.milliseconds) ms" }
             trace(line, false)
         }
         return result

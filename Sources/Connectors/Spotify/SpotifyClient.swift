@@ -38,7 +38,7 @@ public final class SpotifyClient: Sendable {
 
     /// The pages of a list, each as it came, along its `next` links.
     public func pages(_ path: String, _ query: [(String, String)] = []) -> SpotifyPages {
-        SpotifyPages(client: self, path: path, query: query)
+        SpotifyPages(self, path, query)
     }
 
     /// Reads a page that a link names; only one of this service's own.
@@ -234,50 +234,35 @@ public final class SpotifyClient: Sendable {
     }
 }
 
-/// The pages of one of Spotify's lists.
-public struct SpotifyPages: AsyncSequence {
+/// The pages of one of Spotify's lists, along `next`, never the same page twice.
+public struct SpotifyPages {
     fileprivate let client: SpotifyClient
-    fileprivate let path: String
-    fileprivate let query: [(String, String)]
+    fileprivate var first: (path: String, query: [(String, String)])?
+    private var link: String?
+    private var seen: Set<String> = []
 
-    public func makeAsyncIterator() -> Iterator {
-        Iterator(client: client, path: path, query: query)
+    fileprivate init(_ client: SpotifyClient, _ path: String, _ query: [(String, String)]) {
+        self.client = client
+        first = (path, query)
     }
 
-    /// Walks along `next`, never to the same page twice.
-    public struct Iterator: AsyncIteratorProtocol {
-        fileprivate let client: SpotifyClient
-        fileprivate let path: String
-        fileprivate let query: [(String, String)]
-        private var next: String?
-        private var seen: Set<String> = []
-        private var isAtEnd = false
-
-        fileprivate init(client: SpotifyClient, path: String, query: [(String, String)]) {
-            self.client = client
-            self.path = path
-            self.query = query
-        }
-
-        public mutating func next() async throws -> [UInt8]? {
-            guard !isAtEnd else { return nil }
-            let page: [UInt8]
-            if let next {
-                // More pages than any list has: a stand-in or a fault that never ends.
-                guard seen.insert(next).inserted, seen.count < 5000 else {
-                    throw client.service.error(
-                        .malformed, "Spotify's list never ends", remedy: "try again later.")
-                }
-                page = try await client.page(at: next)
-            } else {
-                page = try await client.get(path, query)
+    /// Reads the next page as it came; nil behind the last one.
+    public mutating func next() async throws -> [UInt8]? {
+        let page: [UInt8]
+        if let first {
+            page = try await client.get(first.path, first.query)
+            self.first = nil
+        } else {
+            guard let link else { return nil }
+            // More pages than any list has: a stand-in or a fault that never ends.
+            guard seen.insert(link).inserted, seen.count < 5000 else {
+                throw client.service.error(
+                    .malformed, "Spotify's list never ends", remedy: "try again later.")
             }
-            let isEmpty: Bool
-            (next, isEmpty) = page.read {
-                ($0["next"]?.text, $0["items"]?.elements.isEmpty ?? true)
-            }
-            isAtEnd = next == nil || isEmpty
-            return page
+            page = try await client.page(at: link)
         }
+        // An empty page ends the list whatever it links to.
+        link = page.read { $0["items"]?.elements.isEmpty == false ? $0["next"]?.text : nil }
+        return page
     }
 }
