@@ -14,7 +14,7 @@ public struct NaradaCmd: ParsableCommand {
         version: naradaVersion,
         subcommands: [
             InitCommand.self, EventsCommand.self, AppendCommand.self, ImportCommand.self,
-            PlaylistCommand.self,
+            PlaylistCommand.self, LoginCommand.self, LogoutCommand.self,
             SealCommand.self, RepairCommand.self,
         ])
 

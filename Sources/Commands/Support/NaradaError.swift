@@ -26,6 +26,8 @@ struct NaradaError: Error {
     let message: String
     let hint: String
     let status: ExitStatus
+    /// When it may be tried again, where a service said so.
+    var until: Milliseconds?
 
     init(_ status: ExitStatus, _ code: String, _ message: String, hint: String) {
         self.code = code
@@ -75,6 +77,19 @@ struct NaradaError: Error {
                 case .unreadable: .io
                 }
             self.init(status, error.code.rawValue, error.message, hint: error.remedy)
+        case let error as ServiceError:
+            let status: ExitStatus =
+                switch error.code {
+                case .unavailable: .unavailable
+                case .limited, .uncertain: .tryAgain
+                case .notAllowed: .notAllowed
+                case .notFound: .notFound
+                case .refused, .malformed: .badInput
+                case .misused: .bug
+                case .configuration: .configuration
+                }
+            self.init(status, error.code.rawValue, error.message, hint: error.remedy)
+            until = error.untilMS
         case let error as UnreadableEvent:
             self.init(
                 .badInput, ProjectorError.Code.unreadable.rawValue, error.description,

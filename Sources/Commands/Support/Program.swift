@@ -30,8 +30,7 @@ public func run(
     let isJSON = arguments.prefix { $0 != "--" }.contains("--json")
     do {
         try checkNames(root, arguments)
-        var command = try root.parseAsRoot(arguments)
-        try command.run()
+        try runWhole(try root.parseAsRoot(arguments))
         exit(ExitStatus.done.rawValue)
     } catch let error where root.exitCode(for: error) == .success {
         Output.line(root.fullMessage(for: error))
@@ -47,15 +46,33 @@ public func run(
     }
 }
 
+/// Runs a command to its end, also one that waits for services: the only bridge between the two worlds.
+private func runWhole(_ command: any ParsableCommand) throws {
+    guard let waiting = command as? any AsyncParsableCommand else {
+        var command = command
+        return try command.run()
+    }
+    let done = DispatchSemaphore(value: 0)
+    nonisolated(unsafe) var command = waiting
+    nonisolated(unsafe) var failure: (any Error)?
+    Task.detached {
+        do { try await command.run() } catch { failure = error }
+        done.signal()
+    }
+    done.wait()
+    if let failure { throw failure }
+}
+
 private func report(_ error: NaradaError, isJSON: Bool) {
     guard isJSON else {
         return Output.note("error: \(error.message); \(error.hint)")
     }
-    let body: JSON = [
-        "code": .text(error.code), "message": .text(error.message), "hint": .text(error.hint),
-        "exit": .integer(Int64(error.status.rawValue)),
+    let body: [(String, JSON)] = [
+        ("code", .text(error.code)), ("message", .text(error.message)),
+        ("hint", .text(error.hint)), ("exit", .integer(Int64(error.status.rawValue))),
     ]
-    Output.write(JSON.object([("error", body)]).bytes + [0x0A], to: 2)
+    let until = error.until.map { [("until", JSON.text(ISOTime.text($0)))] } ?? []
+    Output.write(JSON.object([("error", .object(body + until))]).bytes + [0x0A], to: 2)
 }
 
 /// Moves the options that stand before or between the command's names behind them, where the parser looks.

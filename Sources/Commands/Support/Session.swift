@@ -1,4 +1,5 @@
 import ArgumentParser
+import Connectors
 import Events
 import Foundation
 import GRDB
@@ -15,6 +16,11 @@ final class Session {
     let clock: Clock
     let run: String
     let progress: Progress
+    let settings: Settings
+    let credentials: Credentials
+    /// The connections to services; none is made before the first call.
+    private(set) lazy var pool = HTTPPool(
+        agent: "Narada/\(naradaVersion)" + (settings["NARADA_CONTACT"].map { " (\($0))" } ?? ""))
     var projector: Projector
     private var openWriter: LedgerWriter?
     private let lockTimeoutMS: Int
@@ -42,8 +48,10 @@ final class Session {
         self.globals = globals
         self.task = task
         lockTimeoutMS = Int(lockTimeout * 1000)
-        clock = try Self.clock()
-        home = Home(try Self.homePath(globals))
+        settings = Settings()
+        clock = try Self.clock(settings)
+        home = Home(try Self.homePath(globals, settings))
+        credentials = Credentials(home: home.path)
         var generator = SystemRandomNumberGenerator()
         run = ULID(at: clock.now, using: &generator).description
         if creating, try Ledger.create(home.ledgerPath, id: UUID().uuidString.lowercased()),
@@ -61,10 +69,8 @@ final class Session {
         }
     }
 
-    private static func clock() throws -> Clock {
-        guard let text = ProcessInfo.processInfo.environment["NARADA_NOW"], !text.isEmpty else {
-            return Clock()
-        }
+    private static func clock(_ settings: Settings) throws -> Clock {
+        guard let text = settings["NARADA_NOW"] else { return Clock() }
         guard let moment = ISOTime.parse(text) else {
             throw NaradaError(
                 .configuration, "bad-configuration",
@@ -74,14 +80,12 @@ final class Session {
         return Clock(fixedAt: moment)
     }
 
-    private static func homePath(_ globals: GlobalOptions) throws -> String {
-        let environment = ProcessInfo.processInfo.environment
-        func value(_ name: String) -> String? {
-            environment[name].flatMap { $0.isEmpty ? nil : $0 }
-        }
+    private static func homePath(_ globals: GlobalOptions, _ settings: Settings) throws -> String {
+        let environment = ProcessInfo.processInfo.environment.filter { !$0.value.isEmpty }
         let path =
-            globals.home ?? value("NARADA_HOME") ?? value("XDG_DATA_HOME").map { $0 + "/narada" }
-            ?? value("HOME").map { $0 + "/.local/share/narada" }
+            globals.home ?? settings["NARADA_HOME"]
+            ?? environment["XDG_DATA_HOME"].map { $0 + "/narada" }
+            ?? environment["HOME"].map { $0 + "/.local/share/narada" }
         guard let path, !path.isEmpty else {
             throw NaradaError(
                 .configuration, "bad-configuration",

@@ -1,0 +1,64 @@
+import Connectors
+import Foundation
+import GRDB
+import Ledger
+
+/// The services as a command calls them: settings, log-ins, limits of earlier runs, one pool.
+extension Session {
+    /// Spotify, as the person who is logged in.
+    func spotify(limits: [ServiceLimit]) throws -> SpotifyClient {
+        let base = try settings.base(.spotify)
+        let fields = try credentials.require("spotify", base: base)
+        if let warning = SpotifyLogin.consentWarning(fields, now: clock.now), !globals.quiet {
+            Output.note("note: \(warning)")
+        }
+        let login = try spotifyLogin()
+        return SpotifyClient(
+            service(
+                "spotify", "Spotify", base, SpotifyClient.manner, limits: limits,
+                token: { try await login.token($0) }))
+    }
+
+    /// Spotify's accounts service.
+    func spotifyLogin() throws -> SpotifyLogin {
+        let accounts = try settings.base(.spotifyAccounts)
+        return SpotifyLogin(
+            service("spotify", "Spotify", accounts, SpotifyLogin.manner, limits: []),
+            for: try settings.base(.spotify), in: credentials)
+    }
+
+    /// Last.fm; signed calls in the name of the person who is logged in, if somebody is.
+    func lastfm(limits: [ServiceLimit]) throws -> LastfmClient {
+        let base = try settings.base(.lastfm)
+        return LastfmClient(
+            service("lastfm", "Last.fm", base, LastfmClient.manner, limits: limits),
+            key: try settings.require("LASTFM_API_KEY"), secret: settings["LASTFM_API_SECRET"],
+            sessionKey: { [credentials] in
+                try credentials.require("lastfm", base: base)["session_key"] ?? ""
+            })
+    }
+
+    /// What services asked for in earlier runs, as far as the read models keep it.
+    func limits() throws -> [ServiceLimit] {
+        try read { db in
+            guard try db.tableExists("limits") else { return [] }
+            return try Row.fetchAll(db, sql: "SELECT service, base, group_name, until FROM limits")
+                .map {
+                    ServiceLimit(service: $0[0], base: $0[1], group: $0[2], untilMS: $0[3])
+                }
+        }
+    }
+
+    private func service(
+        _ name: String, _ title: String, _ base: String, _ manner: ServiceManner,
+        limits: [ServiceLimit], token: Service.TokenSource? = nil
+    ) -> Service {
+        let (isVerbose, isQuiet) = (globals.verbose, globals.quiet)
+        return Service(
+            name, title: title, base: base, manner: manner,
+            over: { [pool] in try await pool.send($0) },
+            clock: clock, pace: Pace(isOff: settings["NARADA_PACE"] == "off"), limits: limits,
+            token: token,
+            trace: { line, isWait in if isVerbose || isWait && !isQuiet { Output.note(line) } })
+    }
+}
