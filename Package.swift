@@ -63,10 +63,13 @@ let package = Package(
             dependencies: ["CCrypto", "CCurl", "CZip", "Events", "JSONText", "Ledger", "Music"],
             swiftSettings: settings),
         .target(
+            name: "Workflows", dependencies: ["Events", "JSONText", "Ledger", "Music"],
+            swiftSettings: settings),
+        .target(
             name: "Commands",
             dependencies: [
                 "CTerm", "Connectors", "Events", "JSONText", "Ledger", "Music", "Projections",
-                "Projector", arguments,
+                "Projector", "Workflows", arguments,
             ] + sqlite,
             swiftSettings: settings),
         .target(
@@ -106,6 +109,10 @@ let package = Package(
             dependencies: [
                 "Connectors", "JSONText", "Ledger", "Music", "Projections", "TestSupport",
             ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "WorkflowsTests",
+            dependencies: ["Events", "JSONText", "Ledger", "Music", "TestSupport", "Workflows"],
             swiftSettings: settings),
         .testTarget(
             name: "ProjectorTests",
