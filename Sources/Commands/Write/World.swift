@@ -1,0 +1,177 @@
+import Events
+import Foundation
+import GRDB
+import JSONText
+import Ledger
+import Music
+import Projections
+import Projector
+import Workflows
+
+/// What workflows read and write: the read models and the log of one session.
+final class World: WorkflowWorld {
+    private let session: Session
+    /// The seq at which the run first looked, or at which it changed a playlist itself.
+    private var lastSeen: [String: Seq] = [:]
+    private var firstSeq: Seq?
+
+    init(_ session: Session) { self.session = session }
+
+    var readSeq: Seq { get throws { try session.projector.read(Self.seq) } }
+
+    private static func seq(_ db: Database) throws -> Seq {
+        try Seq.fetchOne(db, sql: "SELECT seq FROM checkpoint") ?? 0
+    }
+
+    func refresh() throws -> Seq {
+        try session.catchUp()
+        let seq = try readSeq
+        if firstSeq == nil { firstSeq = seq }
+        return seq
+    }
+
+    func playlist(_ reference: String, asOf: String?) throws -> SourceList {
+        let when = try asOf.map { text in
+            guard let when = When(argument: text) else {
+                throw NaradaError.usage(
+                    "'\(text)' is no moment", hint: "as_of takes RFC 3339, a date, a seq, or 3d.")
+            }
+            return try when.seq(in: session)
+        }
+        return try session.projector.read { db in
+            let found = try FoundPlaylist.find(reference, db, asOf: when)
+            let rows =
+                try when.map {
+                    try PlaylistPast(playlist: found, ledger: session.ledger).state(at: $0).rows
+                        .rows
+                } ?? found.rows(db)
+            let names = try TrackNames.of(rows.map(\.uri), db)
+            return SourceList(
+                name: found.name, seq: try when ?? Self.seq(db),
+                rows: rows.map { row in
+                    let known = row.uri.flatMap { names[$0] }
+                    return TrackRow(
+                        uri: row.uri, title: known?.title, artists: known?.artists ?? [],
+                        addedAtMS: row.addedAtMS)
+                })
+        }
+    }
+
+    func values(of metric: Metric, for rows: [TrackRow]) throws -> [MetricValue?] {
+        let (column, table, condition) = Self.source(of: metric)
+        // Tracks are looked up each time: what was fetched since may have joined some.
+        let key = ["tracks", "nodes"].contains(table) ? "id" : "track_id"
+        let sql = """
+            WITH person(name) AS (SELECT ifnull(?2, CASE WHEN count(DISTINCT user_id) = 1
+                THEN min(user_id) END) FROM play_counts WHERE is_deleted = 0),
+            wanted AS (SELECT uri, track_id AS track FROM nodes
+                WHERE uri IN (SELECT value FROM json_each(?1)))
+            SELECT uri, value FROM wanted JOIN (SELECT \(key) AS id, \(column) AS value FROM \(table)
+                WHERE \(key) IN (SELECT track FROM wanted) AND \(condition) GROUP BY \(key)) ON id = track
+            """
+        let uris = JSON.array(rows.map { JSON($0.uri) }).text
+        let user = ProcessInfo.processInfo.environment["LASTFM_USER"]
+        return try session.projector.read { db in
+            var values: [String: MetricValue] = [:]
+            for row in try Row.fetchAll(db, sql: sql, arguments: [uris, user]) {
+                switch (row[1] as DatabaseValue).storage {
+                case .int64(let number): values[row[0]] = .integer(number)
+                case .string(let text): values[row[0]] = .text(text)
+                default: break
+                }
+            }
+            return rows.map { $0.uri.flatMap { values[$0] } }
+        }
+    }
+
+    /// Where the read models hold a metric: an aggregate over a track's rows, the rows, which of them.
+    private static func source(of metric: Metric) -> (column: String, table: String, which: String)
+    {
+        switch metric {
+        case .plays: ("max(plays)", "listen_counts", "1")
+        case .firstPlayed: ("max(first_played)", "listen_counts", "1")
+        case .lastPlayed: ("max(last_played)", "listen_counts", "1")
+        case .lastfmUserPlays:
+            (
+                "sum(user_play_count)", "play_counts",
+                "is_deleted = 0 AND user_id = (SELECT name FROM person) COLLATE NOCASE"
+            )
+        case .lastfmGlobalPlays: ("max(play_count)", "play_counts", "is_deleted = 0")
+        case .likedAt: ("min(liked_at)", "likes", "is_deleted = 0")
+        case .identity: ("max(uri)", "nodes", "1")
+        case .releaseDate: ("max(release_date)", "tracks", "1")
+        case .durationMS: ("max(duration_ms)", "tracks", "1")
+        case .title, .artist, .album, .addedAt: ("max(album)", "tracks", "1")
+        }
+    }
+
+    func createPlaylist(name: String, description: String?, rows: [TrackRow]) throws -> String {
+        let uri = newPlaylistURI(session)
+        var data: [(String, JSON)] = [("name", .text(name))]
+        if let description { data.append(("description", .text(description))) }
+        data.append(("items", .array(try items(rows))))
+        try append([NewEvent(.playlistCreated, on: try streamName(uri), .object(data))])
+        lastSeen[uri] = session.appended.last?.upperBound
+        return uri
+    }
+
+    func setRows(of playlist: String, to rows: [TrackRow]) throws -> String {
+        try session.catchUp()
+        let (found, old, link) = try session.projector.read { db in
+            let found = try FoundPlaylist.find(playlist, db)
+            let link = try String.fetchOne(
+                db,
+                sql: """
+                    SELECT connector_name || ':playlist:' || connector_id FROM playlist_mappings
+                    WHERE playlist_id = ?
+                    """, arguments: [found.id])
+            return (found, try found.rows(db), link)
+        }
+        let stream = try found.stream
+        var expecting = [stream: lastSeen[found.uri] ?? firstSeq ?? 0]
+        if let link { expecting[try streamName(link)] = firstSeq ?? 0 }
+        do {
+            guard old.map(\.uri) != rows.map(\.uri) else { return found.uri }
+            try session.append(
+                [
+                    NewEvent(
+                        .playlistEdited, on: stream, ["op": "set", "items": .array(items(rows))])
+                ],
+                expecting: expecting)
+        } catch let error as LedgerError where error.code == .conflict {
+            throw NaradaError(
+                .tryAgain, "stream-changed", "'\(found.name)' was changed while the workflow ran",
+                hint: "run it again.")
+        }
+        lastSeen[found.uri] = session.appended.last?.upperBound
+        return found.uri
+    }
+
+    private func items(_ rows: [TrackRow]) throws -> [JSON] {
+        // What one event may bring in; a longer list could never be folded.
+        guard rows.count <= 65_536 else {
+            throw NaradaError.badInput(
+                "a playlist holds at most 65,536 rows, not \(rows.count)",
+                hint: "put a select.first before it.")
+        }
+        return rows.map { itemJSON($0.uri) }
+    }
+
+    func append(_ events: [NewEvent]) throws { try session.append(events, expecting: [:]) }
+
+    func words(for error: any Error) -> String { NaradaError(error).message }
+
+    // MARK: Services
+
+    func fetchLastfmCounts(for rows: [TrackRow], maxAge: String) async throws {
+        throw Self.unwired("Last.fm")
+    }
+
+    func push(_ playlist: String, to service: String) async throws { throw Self.unwired(service) }
+
+    private static func unwired(_ service: String) -> NaradaError {
+        NaradaError(
+            .unavailable, "not-wired", "workflows do not talk to \(service) yet",
+            hint: "take that node out of the workflow.")
+    }
+}
