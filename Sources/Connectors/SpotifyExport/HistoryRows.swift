@@ -123,13 +123,20 @@ public final class HistoryRows {
 
     // MARK: The row's fields
 
-    private static let texts: [StaticString] = [
-        "ts", "master_metadata_track_name", "master_metadata_album_artist_name",
-        "master_metadata_album_album_name", "spotify_track_uri", "spotify_episode_uri",
-        "audiobook_uri", "audiobook_chapter_uri", "reason_end",
+    private typealias Fields = (
+        keys: [StaticString], wanted: String, fits: @Sendable (JSONValue) -> Bool
+    )
+    private static let fields: [Fields] = [
+        (
+            [
+                "ts", "master_metadata_track_name", "master_metadata_album_artist_name",
+                "master_metadata_album_album_name", "spotify_track_uri", "spotify_episode_uri",
+                "audiobook_uri", "audiobook_chapter_uri", "reason_end",
+            ], "a text", { $0.isText }
+        ),
+        (["ms_played", "offline_timestamp"], "a whole number", { $0.integer != nil }),
+        (["skipped", "incognito_mode"], "true or false", { $0.bool != nil }),
     ]
-    private static let numbers: [StaticString] = ["ms_played", "offline_timestamp"]
-    private static let flags: [StaticString] = ["skipped", "incognito_mode"]
 
     private func check(_ row: JSONValue) throws(ExportError) {
         guard row.isObject else { throw malformed("row \(count) is not an object") }
@@ -137,21 +144,17 @@ public final class HistoryRows {
         row.members { key, value in
             if key.contains(UInt8(ascii: "\\")) {
                 wrong = (key, "a key without escapes")
-            } else if value.isNull {
-                return true
-            } else if Self.texts.contains(where: key.equals), !value.isText {
-                wrong = (key, "a text")
-            } else if Self.numbers.contains(where: key.equals), value.integer == nil {
-                wrong = (key, "a whole number")
-            } else if Self.flags.contains(where: key.equals), value.bool == nil {
-                wrong = (key, "true or false")
+            } else if !value.isNull,
+                let field = Self.fields.first(where: { $0.keys.contains(where: key.equals) }),
+                !field.fits(value)
+            {
+                wrong = (key, field.wanted)
             }
             return wrong == nil
         }
         guard let wrong else { return }
-        throw malformed(
-            "row \(count), field '\(String(decoding: wrong.key.prefix(80), as: UTF8.self))' must be \(wrong.wanted)"
-        )
+        let key = String(decoding: wrong.key.prefix(80), as: UTF8.self)
+        throw malformed("row \(count), field '\(key)' must be \(wrong.wanted)")
     }
 
     private func malformed(_ reason: String) -> ExportError {
@@ -177,24 +180,19 @@ public struct RowIdentity: Hashable, Sendable {
             return true
         }
         members.sort { $0.key.lexicographicallyPrecedes($1.key) }
-        var hash = SHA256()
-        func add(_ bytes: Bytes) { hash.update(UnsafeRawBufferPointer(bytes)) }
-        for member in members {
-            add(member.key)
-            if member.value.isText {
-                withUnsafeBytes(of: 0x22 as UInt8) { hash.update($0) }
-                member.value.withText(add)
-            } else if member.value.isObject || member.value.isArray {
-                // What is stored has no white space between tokens.
-                var compact: [UInt8] = []
-                appendCompact(member.value, to: &compact)
-                compact.withUnsafeBufferPointer(add)
+        var text: [UInt8] = []
+        for (key, value) in members {
+            text += key
+            if value.isText {
+                text.append(UInt8(ascii: "\""))
+                value.withText { text += $0 }
             } else {
-                add(member.value.bytes)
+                // What is stored has no white space between tokens.
+                appendCompact(value, to: &text)
             }
-            withUnsafeBytes(of: 0 as UInt8) { hash.update($0) }
+            text.append(0)
         }
-        let digest = hash.finish()
+        let digest = SHA256.digest(text)
         high = digest.words[0]
         low = digest.words[1]
     }
