@@ -124,9 +124,7 @@ public final class LedgerCursor {
     }
 
     /// Reads to the end without delivering anything, so that what the log is worth is known.
-    public func drain() throws(LedgerError) {
-        while try next() != nil {}
-    }
+    public func drain() throws(LedgerError) { while try next() != nil {} }
 
     /// Whether the commit behind a seq may hold a wanted event; its header alone tells, so it is read twice.
     private func wantsNext(_ seq: Seq) -> Bool {

@@ -107,8 +107,7 @@ public enum ISOTime {
         let shifted = days + 719_468
         let era = floorDivide(shifted, 146_097)
         let dayOfEra = shifted - era * 146_097
-        let yearOfEra =
-            (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
         let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
         let part = (5 * dayOfYear + 2) / 153
         let month = part < 10 ? part + 3 : part - 9
@@ -141,13 +140,10 @@ public struct ULID: Hashable, Sendable, CustomStringConvertible {
     public let description: String
 
     /// Makes one.
-    public init(
-        at time: Milliseconds, using generator: inout some RandomNumberGenerator
-    ) {
+    public init(at time: Milliseconds, using generator: inout some RandomNumberGenerator) {
         let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
         let high = UInt128(UInt64(clamping: time) & 0xFFFF_FFFF_FFFF) << 80
-        var value =
-            high | UInt128(generator.next()) << 16 | UInt128(generator.next() & 0xFFFF)
+        var value = high | UInt128(generator.next()) << 16 | UInt128(generator.next() & 0xFFFF)
         var characters = [UInt8](repeating: 0, count: 26)
         for index in characters.indices.reversed() {
             characters[index] = alphabet[Int(value & 31)]

@@ -78,11 +78,8 @@ struct ExplainCommand: ParsableCommand {
     private static func json(_ row: Row) -> JSON {
         .object(
             row.map { name, value in
-                switch value.storage {
-                case .int64(let number): (name, .integer(number))
-                case .string(let text): (name, .text(text))
-                default: (name, .null)
-                }
+                let number = Int64.fromDatabaseValue(value)
+                return (name, number.map { .integer($0) } ?? JSON(String.fromDatabaseValue(value)))
             })
     }
 
@@ -146,10 +143,8 @@ struct ExplainCommand: ParsableCommand {
                     steps.map { .object($0.step.members + [("what", .text($0.what))]) }),
             ])
         }
-        Output.line(
-            Output.safe(
-                "'\(found.name)', position \(position): \(title ?? "") \(row.uri ?? "(not available)")"
-            ))
+        let what = "\(title ?? "") \(row.uri ?? "(not available)")"
+        Output.line(Output.safe("'\(found.name)', position \(position): \(what)"))
         for (what, step) in steps {
             Output.line(
                 "\(what) by event \(step.seq), \(step.type), \(ISOTime.text(step.at)), run \(step.run)"
@@ -184,10 +179,8 @@ struct ExplainCommand: ParsableCommand {
         guard !globals.json else {
             return Output.json(["uri": .text(uri), "plays": JSON(plays), "rows": rows.json])
         }
-        Output.line(
-            Output.safe(
-                "\(title ?? uri): \(Output.count(plays, "play")) from \(Output.count(rows.rows.count, "row"))"
-            ))
+        let counts = (Output.count(plays, "play"), Output.count(rows.rows.count, "row"))
+        Output.line(Output.safe("\(title ?? uri): \(counts.0) from \(counts.1)"))
         rows.print(globals)
     }
 }

@@ -106,10 +106,8 @@ struct ShowPlaylist: ParsableCommand {
     func run() throws {
         let view = try PlaylistView(playlist, asOf: asOf, Session(reading: globals))
         guard !globals.json else { return Output.json(view.json) }
-        Output.line(
-            Output.safe(
-                "\(view.name), \(view.rows.count) rows, as of event \(view.seq) (\(ISOTime.text(view.at)))"
-            ))
+        let moment = "as of event \(view.seq) (\(ISOTime.text(view.at)))"
+        Output.line(Output.safe("\(view.name), \(view.rows.count) rows, \(moment)"))
         Output.table(
             ["#", "TITLE", "ARTISTS", "ADDED", "URI"],
             view.rows.enumerated().map { index, row in
