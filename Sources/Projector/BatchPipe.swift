@@ -1,3 +1,4 @@
+private import Dispatch
 private import Foundation
 internal import Ledger
 internal import Projections
@@ -24,13 +25,13 @@ struct ReadBatch {
 
 /// Reads, decompresses, hashes and scans the log on a thread of its own, a few batches ahead of who folds them.
 final class BatchPipe: @unchecked Sendable {
-    // Everything mutable is guarded by `condition`; the cursor belongs to the reading thread until the end.
-    private let condition = NSCondition()
-    private let depth = 6
-    private var waiting: [ReadBatch] = []
-    private var failure: (any Error)?
-    private var isDone = false
+    // `lock` guards what both threads change; the cursor belongs to the reading thread until the end.
+    private let lock = NSLock()
+    private let free = DispatchSemaphore(value: 6)
+    private let filled = DispatchSemaphore(value: 0)
+    private var waiting: [Result<ReadBatch?, any Error>] = []
     private var isCancelled = false
+    private var isDone = false
     private(set) var busySeconds = 0.0
     let cursor: LedgerCursor
 
@@ -42,48 +43,33 @@ final class BatchPipe: @unchecked Sendable {
     }
 
     private func read() {
-        let outcome = Result {
-            while true {
-                let start = ContinuousClock.now
-                let batch = try cursor.next().map(ReadBatch.init)
-                busySeconds += (ContinuousClock.now - start) / .seconds(1)
-                guard let batch, put(batch) else { break }
-            }
-        }
-        condition.withLock {
-            if case .failure(let error) = outcome { failure = error }
-            isDone = true
-            condition.broadcast()
-        }
-    }
-
-    private func put(_ batch: ReadBatch) -> Bool {
-        condition.withLock {
-            while waiting.count >= depth, !isCancelled { condition.wait() }
-            waiting.append(batch)
-            condition.broadcast()
-            return !isCancelled
+        while true {
+            free.wait()
+            let isCancelled = lock.withLock { self.isCancelled }
+            let start = ContinuousClock.now
+            let next = Result { isCancelled ? nil : try cursor.next().map(ReadBatch.init) }
+            busySeconds += (ContinuousClock.now - start) / .seconds(1)
+            lock.withLock { waiting.append(next) }
+            filled.signal()
+            guard case .success(.some) = next else { return }
         }
     }
 
     /// The next batch; nil at the end.
     func next() throws -> ReadBatch? {
-        try condition.withLock {
-            while waiting.isEmpty, !isDone { condition.wait() }
-            if let failure, waiting.isEmpty { throw failure }
-            guard !waiting.isEmpty else { return nil }
-            defer { condition.broadcast() }
-            return waiting.removeFirst()
-        }
+        guard !isDone else { return nil }
+        filled.wait()
+        let next = lock.withLock { waiting.removeFirst() }
+        free.signal()
+        if case .success(.some(let batch)) = next { return batch }
+        // A failure or the end is the last thing that is read.
+        isDone = true
+        return try next.get()
     }
 
     /// Stops the reading and waits until it has stopped.
     func cancel() {
-        condition.withLock {
-            isCancelled = true
-            waiting.removeAll()
-            condition.broadcast()
-            while !isDone { condition.wait() }
-        }
+        lock.withLock { isCancelled = true }
+        while !isDone { _ = try? next() }
     }
 }
