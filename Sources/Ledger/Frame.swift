@@ -31,17 +31,12 @@ extension Frame {
         var made = 0
         var at = 15  // Magic, flags, block size, content size, header checksum: as Narada writes them.
         while at + 4 < frame.count, made + block <= output.count {
-            let word = UInt32(
-                littleEndian: frame.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+            let word = frame.loadUnaligned(fromByteOffset: at, as: UInt32.self).littleEndian
             let size = min(Int(word & 0x7FFF_FFFF), frame.count - at - 4)
             guard size > 0, word >> 31 == 0 else { break }
-            let got = output.withUnsafeMutableBytes { place in
-                guard let base = place.bindMemory(to: CChar.self).baseAddress else {
-                    return Int32(-1)
-                }
-                let source = frame.baseAddress.map {
-                    ($0 + at + 4).assumingMemoryBound(to: CChar.self)
-                }
+            let got = output.withUnsafeMutableBytes { place -> Int32 in
+                let source = frame.bindMemory(to: CChar.self).baseAddress.map { $0 + at + 4 }
+                guard let base = place.bindMemory(to: CChar.self).baseAddress else { return -1 }
                 let known = min(made, block)
                 return LZ4_decompress_safe_usingDict(
                     source, base + made, Int32(size), Int32(block), base + made - known,

@@ -30,39 +30,36 @@ struct DurableAppend: ParsableCommand {
         }
         try writer.append(events)
         var offset = 0
-        var medians: [String: [Double]] = [:]
+        var times: [String: [Double]] = [:]
+        func measure(_ name: String, _ append: () throws -> Void) rethrows {
+            let taken = try ContinuousClock().measure { for _ in 0..<commits { try append() } }
+            times[name, default: []].append(taken / .microseconds(commits))
+        }
+        let line = String(decoding: payload, as: UTF8.self)
         for _ in 0..<rounds {
             let before = try segmentSize()
-            medians["narada", default: []].append(try timed { try writer.append(events) })
+            try measure("narada") { try writer.append(events) }
             let size = max(1, (try segmentSize() - before) / commits)
             let bytes = [UInt8](repeating: 7, count: size)
-            medians["pwrite+fdatasync", default: []].append(
-                timed {
-                    _ = pwrite(raw, bytes, bytes.count, off_t(offset))
-                    fdatasync(raw)
-                    offset += bytes.count
-                })
-            let line = String(decoding: payload, as: UTF8.self)
-            medians["sqlite-wal-full", default: []].append(
-                try timed {
-                    try queue.inDatabase { db in
-                        try db.inTransaction {
-                            let insert = try db.cachedStatement(
-                                sql: "INSERT INTO events(line) VALUES (?)")
-                            for _ in 0..<perCommit { try insert.execute(arguments: [line]) }
-                            return .commit
-                        }
+            measure("pwrite+fdatasync") {
+                _ = pwrite(raw, bytes, bytes.count, off_t(offset))
+                fdatasync(raw)
+                offset += bytes.count
+            }
+            try measure("sqlite-wal-full") {
+                try queue.inDatabase { db in
+                    try db.inTransaction {
+                        let insert = try db.cachedStatement(
+                            sql: "INSERT INTO events(line) VALUES (?)")
+                        for _ in 0..<perCommit { try insert.execute(arguments: [line]) }
+                        return .commit
                     }
-                })
+                }
+            }
         }
-        for (name, values) in medians.sorted(by: { $0.key < $1.key }) {
-            print("\(name) \(values.sorted()[values.count / 2] * 1e6)")
+        for (name, values) in times.sorted(by: { $0.key < $1.key }) {
+            print("\(name) \(values.sorted()[values.count / 2])")
         }
-    }
-
-    private func timed(_ body: () throws -> Void) rethrows -> Double {
-        let taken = try ContinuousClock().measure { for _ in 0..<commits { try body() } }
-        return taken / .seconds(1) / Double(commits)
     }
 
     private func segmentSize() throws -> Int {
