@@ -2,7 +2,7 @@ private import FoundationEssentials
 private import Glibc
 
 /// Takes the one answer that a browser brings back from a log-in page, on this machine alone.
-public final class LoopbackListener {
+public final class LoopbackListener: Sendable {
     /// The address the browser is to come back to, port included.
     public let redirect: String
     private let descriptor: Int32
