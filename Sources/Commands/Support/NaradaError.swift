@@ -48,6 +48,10 @@ struct NaradaError: Error {
         NaradaError(.badInput, "bad-input", message, hint: hint)
     }
 
+    static func configuration(_ message: String, hint: String) -> NaradaError {
+        NaradaError(.configuration, "bad-configuration", message, hint: hint)
+    }
+
     /// Turns what the modules throw into what is printed.
     init(_ error: any Error) {
         switch error {

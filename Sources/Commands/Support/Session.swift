@@ -72,8 +72,7 @@ final class Session {
     private static func clock(_ settings: Settings) throws -> Clock {
         guard let text = settings["NARADA_NOW"] else { return Clock() }
         guard let moment = ISOTime.parse(text) else {
-            throw NaradaError(
-                .configuration, "bad-configuration",
+            throw NaradaError.configuration(
                 "NARADA_NOW takes a time as 2026-11-22T10:00:00Z, not '\(text)'",
                 hint: "set it right or unset it.")
         }
@@ -87,8 +86,7 @@ final class Session {
             ?? environment["XDG_DATA_HOME"].map { $0 + "/narada" }
             ?? environment["HOME"].map { $0 + "/.local/share/narada" }
         guard let path, !path.isEmpty else {
-            throw NaradaError(
-                .configuration, "bad-configuration",
+            throw NaradaError.configuration(
                 "neither --home nor NARADA_HOME nor HOME is set",
                 hint: "name the home with --home.")
         }

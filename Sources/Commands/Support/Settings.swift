@@ -3,24 +3,20 @@ import Foundation
 
 /// A service's address, which only the environment can change: a foreign folder's `.env` could send a token
 /// elsewhere.
-enum BaseURL: String {
-    case spotify = "NARADA_SPOTIFY_API_URL"
-    case spotifyAccounts = "NARADA_SPOTIFY_ACCOUNTS_URL"
-    case lastfm = "NARADA_LASTFM_URL"
-    case lastfmAuth = "NARADA_LASTFM_AUTH_URL"
-    case musicbrainz = "NARADA_MUSICBRAINZ_URL"
-    case listenbrainz = "NARADA_LISTENBRAINZ_URL"
-
+struct BaseURL {
+    let variable: String
     /// The real service.
-    var standard: String {
-        switch self {
-        case .spotify: "https://api.spotify.com/v1"
-        case .spotifyAccounts: "https://accounts.spotify.com"
-        case .lastfm: "https://ws.audioscrobbler.com/2.0/"
-        case .lastfmAuth: "https://www.last.fm/api/auth/"
-        case .musicbrainz: "https://musicbrainz.org/ws/2"
-        case .listenbrainz: "https://api.listenbrainz.org"
-        }
+    let standard: String
+
+    static let spotify = BaseURL("NARADA_SPOTIFY_API_URL", "https://api.spotify.com/v1")
+    static let spotifyAccounts = BaseURL(
+        "NARADA_SPOTIFY_ACCOUNTS_URL", "https://accounts.spotify.com")
+    static let lastfm = BaseURL("NARADA_LASTFM_URL", "https://ws.audioscrobbler.com/2.0/")
+    static let lastfmAuth = BaseURL("NARADA_LASTFM_AUTH_URL", "https://www.last.fm/api/auth/")
+
+    private init(_ variable: String, _ standard: String) {
+        self.variable = variable
+        self.standard = standard
     }
 }
 
@@ -78,29 +74,26 @@ struct Settings {
                 "https://www.last.fm/api/account/create gives a key and a secret"
             default: "it is your name there"
             }
-        throw NaradaError(
-            .configuration, "bad-configuration", "\(name) is not set",
+        throw NaradaError.configuration(
+            "\(name) is not set",
             hint: "set it in the environment or in .env; \(source).")
     }
 
     /// A service's address.
     func base(_ service: BaseURL) throws -> String {
-        let url = self[service.rawValue] ?? service.standard
-        func refused(_ message: String, _ hint: String) -> NaradaError {
-            NaradaError(.configuration, "bad-configuration", message, hint: hint)
-        }
+        let url = self[service.variable] ?? service.standard
         guard let origin = Origin(url), origin.scheme == "https" || origin.isLoopback,
             !url.contains("?")
         else {
-            throw refused(
-                "\(service.rawValue) takes an address of https, or of http on this machine, not '\(url)'",
-                "set it right or unset it.")
+            throw NaradaError.configuration(
+                "\(service.variable) takes an address of https, or of http on this machine, not '\(url)'",
+                hint: "set it right or unset it.")
         }
         // A clock that stands still would remember limits and tokens of a real service wrongly.
         guard self["NARADA_NOW"] == nil || origin.isLoopback else {
-            throw refused(
+            throw NaradaError.configuration(
                 "NARADA_NOW is set, and \(origin.host) is a real service",
-                "unset NARADA_NOW, or set \(service.rawValue) to a sandbox.")
+                hint: "unset NARADA_NOW, or set \(service.variable) to a sandbox.")
         }
         return url
     }

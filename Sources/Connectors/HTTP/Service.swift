@@ -188,15 +188,12 @@ public final class Service: Sendable {
         let mayRepeat = request.repeats == .safely
         switch result {
         case .failure(.refused(let why)):
-            return .fail(
-                error(
-                    .configuration, "\(title) cannot be called at \(base): \(why)",
-                    remedy: "check the base URL and this machine's clock and certificates."))
+            return fail(.configuration, why)
         case .failure(.notSent(let why)): return passing(why, nil, &counts)
         case .failure(.lost(let why)):
-            return mayRepeat ? passing(why, nil, &counts) : .fail(uncertain(why, 0))
+            return mayRepeat ? passing(why, nil, &counts) : fail(.uncertain, why)
         case .failure(.unusable(let why)):
-            return .fail(mayRepeat ? malformed(why, 0) : uncertain(why, 0))
+            return fail(mayRepeat ? .malformed : .uncertain, why)
         case .success(let response):
             switch manner.judge(response) {
             case .failed(let error): return .fail(error)
@@ -204,7 +201,7 @@ public final class Service: Sendable {
             case .unauthorised(let reason): return unauthorised(reason, response.status, &counts)
             case .passing(let why):
                 return mayRepeat
-                    ? passing(why, response, &counts) : .fail(uncertain(why, response.status))
+                    ? passing(why, response, &counts) : fail(.uncertain, why, response.status)
             case .done where !wantsJSON: return .give(response)
             case .done: return checked(response, mayRepeat, &counts)
             }
@@ -214,10 +211,7 @@ public final class Service: Sendable {
     private func passing(_ why: String, _ response: HTTPResponse?, _ counts: inout Counts) -> Step {
         let asked = response.flatMap { retryAfter($0) } ?? 0
         guard counts.faults < 4, asked <= 60 else {
-            return .fail(
-                error(
-                    .unavailable, "\(title) does not answer as it should: \(why)",
-                    remedy: "try again later.", status: response?.status ?? 0))
+            return fail(.unavailable, why, response?.status ?? 0)
         }
         let pause = Duration.seconds(1 << counts.faults) * Double.random(in: 0.75...1.25)
         counts.faults += 1
@@ -231,15 +225,16 @@ public final class Service: Sendable {
         let asked = retryAfter(response)
         if quota == nil {
             let blind = isPaced ? manner.blindWaits : [1, 2, 4]
+            var wait: Int64?
             if let asked, asked <= 60, counts.told < 8 {
                 counts.told += 1
-                return .again(
-                    after: .seconds(max(1, asked)), why: "it asks for it", everybody: true)
+                wait = max(1, asked)
             } else if asked == nil, counts.blind < blind.count {
+                wait = blind[counts.blind]
                 counts.blind += 1
-                return .again(
-                    after: .seconds(blind[counts.blind - 1]), why: "too many requests",
-                    everybody: true)
+            }
+            if let wait {
+                return .again(after: .seconds(wait), why: "too many requests", everybody: true)
             }
         }
         let now = clock.now
@@ -254,10 +249,7 @@ public final class Service: Sendable {
 
     private func unauthorised(_ reason: String, _ status: Int, _ counts: inout Counts) -> Step {
         guard counts.rejected == nil, let token = counts.token else {
-            return .fail(
-                error(
-                    .notAllowed, "\(title) does not accept the log-in: \(reason)",
-                    remedy: "log in again with `narada-cmd login \(name)`.", status: status))
+            return fail(.notAllowed, reason, status)
         }
         counts.rejected = token
         return .again(after: .zero, why: reason, everybody: false)
@@ -278,12 +270,31 @@ public final class Service: Sendable {
             return .give(response)
         } catch {
             let why = "its answer is not JSON within bounds: \(error)"
-            guard mayRepeat else { return .fail(uncertain(why, response.status)) }
             counts.garbled += 1
-            guard counts.garbled < 3 else { return .fail(malformed(why, response.status)) }
+            guard mayRepeat, counts.garbled < 3 else {
+                return fail(mayRepeat ? .malformed : .uncertain, why, response.status)
+            }
             return .again(
                 after: isPaced ? .seconds(1) : .milliseconds(50), why: why, everybody: false)
         }
+    }
+
+    /// The policy's own refusals.
+    private func fail(_ code: ServiceError.Code, _ why: String, _ status: Int = 0) -> Step {
+        let (what, remedy) =
+            switch code {
+            case .configuration:
+                (
+                    "cannot be called at \(base)",
+                    "check the base URL and this machine's clock and certificates."
+                )
+            case .unavailable: ("does not answer as it should", "try again later.")
+            case .notAllowed:
+                ("does not accept the log-in", "log in again with `narada-cmd login \(name)`.")
+            case .uncertain: ("may have done it or not", "run it again; it looks first.")
+            default: ("gave what cannot be used", "try again later; if it stays so, report it.")
+            }
+        return .fail(error(code, "\(title) \(what): \(why)", remedy: remedy, status: status))
     }
 
     // MARK: Limits
@@ -318,18 +329,6 @@ public final class Service: Sendable {
         if let seconds = Int64(text) { return min(max(0, seconds), 366 * 86_400) }
         let date = curl_getdate(text, nil)
         return date < 0 ? nil : max(0, Int64(date) - clock.now / 1000)
-    }
-
-    private func uncertain(_ why: String, _ status: Int) -> ServiceError {
-        error(
-            .uncertain, "\(title) may have done it or not: \(why)",
-            remedy: "run it again; it looks first.", status: status)
-    }
-
-    private func malformed(_ why: String, _ status: Int) -> ServiceError {
-        error(
-            .malformed, "\(title) gave what cannot be used: \(why)",
-            remedy: "try again later; if it stays so, report it.", status: status)
     }
 }
 
