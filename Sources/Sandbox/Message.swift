@@ -69,13 +69,14 @@ struct Reply: Sendable {
 }
 
 /// An error that the service puts in its own words; what is nil it fills in.
-struct Refusal: Error {
+struct Refusal: Error, CustomStringConvertible {
     var status: Int
     var message: String?
     /// Last.fm's number, or the token endpoint's word.
     var code: String?
     var reason: String?
     var headers: [String: String] = [:]
+    var description: String { message ?? "Error \(status)" }
 
     init(_ status: Int, _ message: String? = nil, code: String? = nil) {
         (self.status, self.message, self.code) = (status, message, code)
