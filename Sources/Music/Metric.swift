@@ -16,7 +16,8 @@ public enum Metric: String, CaseIterable, Sendable {
     /// What a metric's values are; times are milliseconds since 1970, dates are `YYYY[-MM[-DD]]`.
     public enum Kind: String, Sendable { case number, time, date, text }
 
-    private var entry: (kind: Kind, meaning: String, origin: String) {
+    /// What it is, what it means, and where its values come from.
+    public var about: (kind: Kind, meaning: String, origin: String) {
         switch self {
         case .plays: (.number, "listens that count; missing where none is known", "listens")
         case .lastfmUserPlays: (.number, "plays of the person", "Last.fm")
@@ -34,11 +35,6 @@ public enum Metric: String, CaseIterable, Sendable {
             (.text, "the track that it is, by the URI that it was first known by", "the track")
         }
     }
-
-    public var kind: Kind { entry.kind }
-    public var meaning: String { entry.meaning }
-    /// Where its values come from, in words.
-    public var origin: String { entry.origin }
 
     /// What the row itself says.
     ///

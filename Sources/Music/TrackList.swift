@@ -21,17 +21,11 @@ public struct TrackRow: Hashable, Sendable {
 /// Which rows of a list go out, in which order, and why the others do not.
 ///
 /// Each row of the list stands once in it. Indexes start at 0, positions in reasons at 1.
-public struct Selection: Hashable, Sendable {
-    /// A row that does not go out.
-    public struct Dropped: Hashable, Sendable {
-        public let index: Int
-        public let reason: String
-    }
-
+public struct Selection: Sendable {
     /// The rows that go out, in their new order.
     public internal(set) var out: [Int] = []
     /// The others, in their old order.
-    public internal(set) var dropped: [Dropped] = []
+    public internal(set) var dropped: [(index: Int, reason: String)] = []
 }
 
 /// A list of tracks, and the pure functions that workflows are made of.
@@ -53,7 +47,7 @@ public struct TrackList: Hashable, Sendable {
         var selection = Selection()
         for index in rows.indices {
             if let reason = reason(index) {
-                selection.dropped.append(.init(index: index, reason: reason))
+                selection.dropped.append((index, reason))
             } else {
                 selection.out.append(index)
             }

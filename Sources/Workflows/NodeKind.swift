@@ -8,8 +8,10 @@ public protocol WorkflowWorld: AnyObject {
     var readSeq: Seq { get throws }
     /// Brings the read models up to date and gives the seq that they stand at.
     func refresh() throws -> Seq
-    /// Reads a playlist, now or at a moment in the past.
-    func playlist(_ reference: String, asOf: String?) throws -> SourceList
+    /// Reads a playlist, now or at a moment in the past, and gives the seq that it is read at.
+    func playlist(_ reference: String, asOf: String?) throws -> (
+        name: String, seq: Seq, rows: [TrackRow]
+    )
     /// Fetches what Last.fm counts for rows; counts younger than `maxAge` (such as `7d`) will do.
     func fetchLastfmCounts(for rows: [TrackRow], maxAge: String) async throws
     /// Measures rows, on the read models as they stand.
@@ -27,26 +29,14 @@ public protocol WorkflowWorld: AnyObject {
     func words(for error: any Error) -> String
 }
 
-/// A playlist as a source reads it.
-public struct SourceList: Sendable {
-    public let name: String
-    /// What the ledger's state was when it held these rows.
-    public let seq: Seq
-    public let rows: [TrackRow]
-
-    /// Takes rows in order.
-    public init(name: String, seq: Seq, rows: [TrackRow]) {
-        self.name = name
-        self.seq = seq
-        self.rows = rows
-    }
-}
-
 /// A kind of node: one row of the registry.
 public struct NodeKind: Sendable {
     /// What it does; all but transforms may touch the world.
     enum Body: Sendable {
-        case source(@Sendable (NodeInput, any WorkflowWorld) async throws -> SourceList)
+        case source(
+            @Sendable (NodeInput, any WorkflowWorld) async throws -> (
+                name: String, seq: Seq, rows: [TrackRow]
+            ))
         /// Its rows go out as they came in.
         case enrich(@Sendable (NodeInput, any WorkflowWorld) async throws -> Void)
         case transform(@Sendable (NodeInput) throws -> Selection)
@@ -58,20 +48,13 @@ public struct NodeKind: Sendable {
     public let type: String
     public let meaning: String
     /// How many lists come in.
-    public let inputs: ClosedRange<Int>
-    public let fields: [ConfigField]
+    public var inputs = 1...1
+    public var fields: [ConfigField] = []
     let body: Body
 
-    init(
-        _ type: String, _ meaning: String, inputs: ClosedRange<Int> = 1...1,
-        _ fields: [ConfigField] = [], _ body: Body
-    ) {
-        self.type = type
-        self.meaning = meaning
-        self.inputs = inputs
-        self.fields = fields
-        self.body = body
-    }
+    public var category: String { String(type.prefix { $0 != "." }) }
+    /// Whether a node behind it may leave out which playlist it means.
+    var writesPlaylist: Bool { category == "write" }
 
     /// The kind as programs read it.
     public var json: JSON {
@@ -88,37 +71,16 @@ public struct NodeKind: Sendable {
             "config": .array(config),
         ]
     }
-
-    public var category: String { String(type.prefix { $0 != "." }) }
-    /// Whether a node behind it may leave out which playlist it means.
-    var writesPlaylist: Bool { category == "write" }
 }
 
 /// What comes into a node.
-final class NodeInput {
+struct NodeInput {
     let list: TrackList
     let config: NodeConfig
     /// The playlist that the node before wrote, with just these rows.
     let playlist: String?
-    private let world: any WorkflowWorld
-    private(set) var measured: [(metric: Metric, values: [MetricValue?])] = []
-
-    init(
-        _ list: TrackList, _ config: NodeConfig, playlist: String?, _ world: any WorkflowWorld
-    ) {
-        self.list = list
-        self.config = config
-        self.playlist = playlist
-        self.world = world
-    }
-
-    /// Measures the rows and remembers what was seen, for the log.
-    func measure(_ metric: Metric) throws -> [MetricValue?] {
-        if let known = measured.first(where: { $0.metric == metric }) { return known.values }
-        let values = try metric.own(list.rows) ?? world.values(of: metric, for: list.rows)
-        measured.append((metric, values))
-        return values
-    }
+    /// Measures the rows; what was seen is written down.
+    let measure: (Metric) throws -> [MetricValue?]
 }
 
 /// A field of a node's configuration.
@@ -135,7 +97,7 @@ public struct ConfigField: Sendable {
     init(_ name: String, _ kind: ConfigKind, default value: JSON? = nil, _ meaning: String) {
         isRequired = name.hasSuffix("*")
         isFromUpstream = name.hasSuffix("^")
-        self.name = isRequired || isFromUpstream ? String(name.dropLast()) : name
+        self.name = String(name.prefix { $0 != "*" && $0 != "^" })
         self.kind = kind
         self.value = value
         self.meaning = meaning
@@ -164,7 +126,7 @@ struct NodeConfig: Sendable {
 extension Metric {
     /// A limit as a document gives it: a number, a text, a date, or a time, which may be a date too.
     fileprivate func limit(_ value: JSON, isMost: Bool) -> MetricValue? {
-        switch (kind, value) {
+        switch (about.kind, value) {
         case (.number, .integer(let number)): return .integer(number)
         case (.number, .text(let text)): return Int64(text).map { .integer($0) }
         case (.text, .text(let text)): return .text(text)
@@ -182,7 +144,7 @@ extension Metric {
 /// What a field of a configuration may hold.
 public enum ConfigKind: Sendable {
     case text
-    /// A text with the words of the run: date, time, count, workflow, source.
+    /// A text with the words of the run.
     case template
     case flag, metric, limit
     /// A span of time such as `7d`.
@@ -190,35 +152,59 @@ public enum ConfigKind: Sendable {
     case integer(from: Int64)
     case word([String])
 
-    /// What it takes, in words.
-    public var description: String {
+    /// What it takes, in words and as JSON Schema, where a text with a parameter may stand for anything.
+    private var about: (words: String, schema: JSON) {
         switch self {
-        case .text: "a text"
-        case .template: "a text; may hold \(runWords.map { "{\($0)}" }.joined(separator: " "))"
-        case .flag: "true or false"
-        case .metric: "a metric"
-        case .limit: "a limit that fits the metric: a number, a text, a date or a time"
-        case .age: "a span of time such as 12h, 7d, 2w, 6mo or 1y"
-        case .integer(let least): "a whole number from \(least) on"
-        case .word(let words): words.joined(separator: " or ")
+        case .text: ("a text", ["type": "string"])
+        case .template:
+            ("a text; may hold {\(runWords.joined(separator: "} {"))}", ["type": "string"])
+        case .flag: ("true or false", ["type": "boolean"])
+        case .limit:
+            (
+                "a limit that fits the metric: a number, a text, a date or a time",
+                ["type": ["integer", "string"]]
+            )
+        case .age:
+            (
+                "a span of time such as 12h, 7d, 2w, 6mo or 1y",
+                ["type": "string", "pattern": "^[0-9]{1,5}(h|d|w|mo|y)$"]
+            )
+        case .integer(let least):
+            (
+                "a whole number from \(least) on",
+                ["type": "integer", "minimum": .integer(least)]
+            )
+        case .metric: ("a metric", ["enum": .array(choices.map { .text($0) })])
+        case .word:
+            (choices.joined(separator: " or "), ["enum": .array(choices.map { .text($0) })])
         }
     }
 
+    public var description: String { about.words }
+    var schema: JSON { ["anyOf": [about.schema, ["type": "string", "pattern": "\\{"]]] }
+
     /// The words of which it takes one.
-    var words: [String]? {
+    var choices: [String] {
         switch self {
         case .metric: Metric.allCases.map(\.rawValue)
         case .word(let words): words
-        default: nil
+        default: []
         }
     }
 
-    /// The value that a text stands for after its parameters were filled in.
-    func value(of text: String) -> JSON {
+    var isTemplate: Bool { if case .template = self { true } else { false } }
+
+    /// Fills `{name}` in a value that is a text.
+    ///
+    /// - Throws: `OpenBrace` for a `{` that nothing closes.
+    func filled(_ value: JSON, _ lookup: (String) -> String?) throws(OpenBrace) -> JSON {
+        guard case .text(let text) = value else { return value }
+        let filled = try fill(text, lookup)
         switch self {
-        case .integer: Int64(text).map { .integer($0) } ?? .text(text)
-        case .flag where text == "true" || text == "false": .bool(text == "true")
-        default: .text(text)
+        case _ where filled == text: return value
+        case .integer: return Int64(filled).map { .integer($0) } ?? .text(filled)
+        case .flag where filled == "true" || filled == "false": return .bool(filled == "true")
+        default: return .text(filled)
         }
     }
 
@@ -231,26 +217,34 @@ public enum ConfigKind: Sendable {
         case (.integer(let least), .integer(let number)): (least..<1 << 53).contains(number)
         case (.limit, _): metric == nil || metric?.limit(value, isMost: false) != nil
         case (.age, .text(let text)): text.wholeMatch(of: /[0-9]{1,5}(h|d|w|mo|y)/) != nil
-        case (_, .text(let text)): words?.contains(text) ?? false
+        case (_, .text(let text)): choices.contains(text)
         default: false
         }
-    }
-
-    /// The JSON Schema of what it takes; a text with a parameter may stand for anything.
-    var schema: JSON {
-        let filled: JSON = ["type": "string", "pattern": "\\{"]
-        let plain: JSON =
-            switch self {
-            case .text, .template: ["type": "string"]
-            case .flag: ["type": "boolean"]
-            case .limit: ["type": ["integer", "string"]]
-            case .age: ["type": "string", "pattern": "^[0-9]{1,5}(h|d|w|mo|y)$"]
-            case .integer(let least): ["type": "integer", "minimum": .integer(least)]
-            case .metric, .word: ["enum": .array((words ?? []).map { .text($0) })]
-            }
-        return ["anyOf": [plain, filled]]
     }
 }
 
 /// What every run fills into templates.
 let runWords = ["date", "time", "count", "workflow", "source"]
+
+/// A `{` that nothing closes.
+struct OpenBrace: Error {}
+
+/// Fills `{name}` in a text; `{{` and `}}` stand for braces, and so does a `}` by itself.
+private func fill(_ text: String, _ lookup: (String) -> String?) throws(OpenBrace) -> String {
+    var result = ""
+    var rest = text[...]
+    while let at = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) {
+        let brace = rest[at]
+        result += rest[..<at]
+        rest = rest[rest.index(after: at)...]
+        if brace == "}" || rest.first == brace {
+            result.append(brace)
+            if rest.first == brace { rest.removeFirst() }
+        } else {
+            guard let end = rest.firstIndex(of: "}") else { throw OpenBrace() }
+            result += lookup(String(rest[..<end])) ?? ""
+            rest = rest[rest.index(after: end)...]
+        }
+    }
+    return result + rest
+}

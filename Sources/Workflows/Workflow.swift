@@ -30,20 +30,14 @@ public struct Workflow: Sendable {
     public struct Task: Sendable {
         public let id: String
         public let type: String
-        let config: [(String, JSON)]
+        let config: [String: JSON]
         let upstream: [String]
-    }
-
-    /// A value that a run gives, for `{NAME}` in the texts of configs.
-    public struct Parameter: Sendable {
-        public let name: String
-        public let meaning: String
-        let value: String?
     }
 
     public let id: String
     public let name: String
-    public let parameters: [Parameter]
+    /// What a run gives, for `{NAME}` in the texts of configs; by name, with its default.
+    public let parameters: [(name: String, value: String?)]
     public let tasks: [Task]
     /// The document without white space, all else as it was read.
     let text: [UInt8]
@@ -77,13 +71,13 @@ public struct Workflow: Sendable {
         parameters = given.keys.sorted().map { name in
             let field = "parameters.\(name)"
             let parameter = reader.object(given[name], field, ["meaning", "default"])
-            let value = parameter["default"].map { _ in reader.text(parameter, "default", in: field)
-            }
+            _ = reader.text(parameter, "meaning", in: field)
             if runWords.contains(name) {
                 reader.fault(field, "is a word that every run fills in; give it another name")
             }
-            return Parameter(
-                name: name, meaning: reader.text(parameter, "meaning", in: field), value: value)
+            return (
+                name, parameter["default"].map { _ in reader.text(parameter, "default", in: field) }
+            )
         }
         tasks = reader.list(members["tasks"], "tasks").enumerated().map { index, task in
             reader.task = "#\(index + 1)"
@@ -93,10 +87,9 @@ public struct Workflow: Sendable {
                 reader.task = id
             }
             let task = reader.object(task, "task", ["id", "type", "config", "upstream"])
-            let config = reader.object(task["config"], "config", nil)
             return Task(
                 id: reader.text(task, "id"), type: reader.text(task, "type"),
-                config: config.sorted { $0.key < $1.key },
+                config: reader.object(task["config"], "config", nil),
                 upstream: reader.list(task["upstream"], "upstream").compactMap { upstream in
                     if case .text(let id) = upstream { return id }
                     reader.fault("upstream", "must hold the ids of tasks")

@@ -27,9 +27,10 @@ public struct WorkflowRun {
     private let plan: WorkflowPlan
     private let world: any WorkflowWorld
     private let startedAtMS: Milliseconds
-    private let append: (EventKind, JSON) throws -> Void
     private let isDry: Bool
+    private let append: (EventKind, JSON) throws -> Void
     private var outcome = WorkflowOutcome()
+    private var made: [String: Made] = [:]
 
     /// Runs a workflow to its end.
     ///
@@ -43,53 +44,49 @@ public struct WorkflowRun {
         _ plan: WorkflowPlan, in world: any WorkflowWorld, on stream: StreamName, seed: Int64,
         startedAtMS: Milliseconds, isDry: Bool
     ) async throws -> WorkflowOutcome {
-        var run = WorkflowRun(
-            plan: plan, world: world, startedAtMS: startedAtMS,
-            append: { kind, data in
-                if !isDry { try world.append([NewEvent(kind, on: stream, data)]) }
-            }, isDry: isDry)
-        return try await run.run(seed)
-    }
-
-    private mutating func run(_ seed: Int64) async throws -> WorkflowOutcome {
-        let parameters = plan.parameters.map { ($0.name, JSON($0.value)) }
-        try append(
+        var run = WorkflowRun(plan: plan, world: world, startedAtMS: startedAtMS, isDry: isDry) {
+            kind, data in
+            if !isDry { try world.append([NewEvent(kind, on: stream, data)]) }
+        }
+        // Nothing is appended to a log that cannot be folded.
+        _ = try world.refresh()
+        let parameters = plan.parameters.sorted { $0.key < $1.key }.map { ($0, JSON($1)) }
+        try run.append(
             .workflowStarted,
             [
                 "workflow": .raw(plan.workflow.text), "parameters": .object(parameters),
                 "seed": .integer(seed),
             ])
-        var made: [String: Made] = [:]
         for step in plan.steps {
-            do {
-                let result = try await apply(step, made)
-                made[step.task.id] = result
-                if step.kind.writesPlaylist || outcome.playlist == nil {
-                    outcome.count = result.list.rows.count
-                }
-                if step.kind.writesPlaylist { outcome.playlist = result.playlist }
-            } catch {
+            do { try await run.apply(step) } catch {
                 // What went wrong first is what the caller must hear.
-                try? append(
+                try? run.append(
                     .workflowFailed,
                     ["node": .text(step.task.id), "reason": .text(world.words(for: error))])
                 throw error
             }
         }
-        let playlist = outcome.playlist.map { [("playlist", JSON.text($0))] } ?? []
-        try append(.workflowFinished, .object([("count", JSON(outcome.count))] + playlist))
-        return outcome
+        let playlist = run.outcome.playlist.map { [("playlist", JSON.text($0))] } ?? []
+        try run.append(
+            .workflowFinished, .object([("count", JSON(run.outcome.count))] + playlist))
+        return run.outcome
     }
 
-    private mutating func apply(_ step: WorkflowPlan.Step, _ made: [String: Made]) async throws
-        -> Made
-    {
+    private mutating func apply(_ step: WorkflowPlan.Step) async throws {
         let before = step.task.upstream.compactMap { made[$0] }
         var result = Made(
             list: TrackList(before.flatMap(\.list.rows)), sources: before.flatMap(\.sources),
             playlist: before.count == 1 ? before[0].playlist : nil)
         let (list, playlist) = (result.list, result.playlist)
-        var input = NodeInput(list, config(step, result), playlist: playlist, world)
+        var measured: [(metric: Metric, values: [MetricValue?])] = []
+        let measure = { [world] (metric: Metric) in
+            if let known = measured.first(where: { $0.metric == metric }) { return known.values }
+            let values = try metric.own(list.rows) ?? world.values(of: metric, for: list.rows)
+            measured.append((metric, values))
+            return values
+        }
+        var input = NodeInput(
+            list: list, config: config(step, result), playlist: playlist, measure: measure)
         var selection = list.keepingAll()
         var seq = try world.refresh()
         switch step.kind.body {
@@ -104,7 +101,7 @@ public struct WorkflowRun {
             // All that a node sees is one state of the ledger, though others go on beside it.
             while case let now = try world.readSeq, now != seq {
                 seq = now
-                input = NodeInput(list, input.config, playlist: nil, world)
+                measured = []
                 selection = try transform(input)
             }
             result.list = list.applying(selection)
@@ -113,13 +110,15 @@ public struct WorkflowRun {
             if !keepsUnavailable { selection = list.keepingAvailable() }
             result.list = list.applying(selection)
             // `{count}` is known only now.
-            input = NodeInput(result.list, config(step, result), playlist: playlist, world)
+            input = NodeInput(
+                list: result.list, config: config(step, result), playlist: playlist,
+                measure: measure)
             if isDry { leave(step, input) }
             result.playlist = isDry ? nil : try await write(input, world)
         }
         var record: [(String, JSON)] = [
             ("node", .text(step.task.id)), ("type", .text(step.kind.type)),
-            ("config", input.config.json(step.kind.fields)), ("read_seq", .integer(seq)),
+            ("config", step.json(input.config)), ("read_seq", .integer(seq)),
             ("upstream", .array(step.task.upstream.map { .text($0) })),
             ("count_in", JSON(list.rows.count)),
         ]
@@ -128,29 +127,31 @@ public struct WorkflowRun {
         } else {
             record.append(("out", .array(selection.out.map { JSON($0 + 1) })))
         }
-        let metrics = input.measured.map { ($0.metric.rawValue, JSON.array($0.values.map(\.json))) }
+        let metrics = measured.map { ($0.metric.rawValue, JSON.array($0.values.map(\.json))) }
         if !metrics.isEmpty { record.append(("metrics", .object(metrics))) }
         let dropped = selection.dropped.map {
             ["position": JSON($0.index + 1), "reason": .text($0.reason)] as JSON
         }
         if !dropped.isEmpty { record.append(("dropped", .array(dropped))) }
         try append(.transformApplied, .object(record))
-        return result
+        made[step.task.id] = result
+        if step.kind.writesPlaylist || outcome.playlist == nil {
+            outcome.count = result.list.rows.count
+        }
+        if step.kind.writesPlaylist { outcome.playlist = result.playlist }
     }
 
     private mutating func leave(_ step: WorkflowPlan.Step, _ input: NodeInput) {
-        let config = step.kind.fields.compactMap { field in
+        let texts = step.kind.fields.compactMap { field in
             input.config.text(field.name).map { "\(field.name) '\($0)'" }
         }
         let count = input.list.rows.count
-        outcome.left.append(
-            (
-                "\(step.kind.type) \(config.joined(separator: ", ")): \(count) rows",
-                [
-                    "node": .text(step.task.id), "type": .text(step.kind.type),
-                    "config": input.config.json(step.kind.fields), "count": JSON(count),
-                ]
-            ))
+        let json: JSON = [
+            "node": .text(step.task.id), "type": .text(step.kind.type),
+            "config": step.json(input.config), "count": JSON(count),
+        ]
+        let text = "\(step.kind.type) \(texts.joined(separator: ", ")): \(count) rows"
+        outcome.left.append((text, json))
     }
 
     /// A step's configuration, filled in for a list that comes in or goes out.
@@ -168,9 +169,10 @@ public struct WorkflowRun {
     }
 }
 
-extension NodeConfig {
-    fileprivate func json(_ fields: [ConfigField]) -> JSON {
-        .object(fields.compactMap { field in values[field.name].map { (field.name, $0) } })
+extension WorkflowPlan.Step {
+    fileprivate func json(_ config: NodeConfig) -> JSON {
+        .object(
+            kind.fields.compactMap { field in config.values[field.name].map { (field.name, $0) } })
     }
 }
 

@@ -203,13 +203,13 @@ struct TrackListTests {
     @Test("Every metric says what it is and where it comes from", arguments: Metric.allCases)
     func metrics(metric: Metric) {
         let row = TrackRow(uri: "spotify:track:x", title: "T", artists: ["A", "B"], addedAtMS: 7)
-        #expect(!metric.meaning.isEmpty && !metric.origin.isEmpty)
+        #expect(!metric.about.meaning.isEmpty && !metric.about.origin.isEmpty)
         let own: [Metric: MetricValue] = [
             .title: .text("T"), .artist: .text("A, B"), .addedAt: .integer(7),
         ]
         #expect(metric.own([row]) == own[metric].map { [$0] })
         // A row that says nothing has no value, not a zero or an empty text.
         #expect((metric.own([TrackRow(uri: nil)]) ?? [nil]) == [nil])
-        #expect((metric.origin == "the row") == (own[metric] != nil))
+        #expect((metric.about.origin == "the row") == (own[metric] != nil))
     }
 }

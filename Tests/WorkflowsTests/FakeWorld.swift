@@ -23,9 +23,11 @@ final class FakeWorld: WorkflowWorld {
 
     func refresh() -> Seq { readSeq }
 
-    func playlist(_ reference: String, asOf: String?) throws -> SourceList {
+    func playlist(_ reference: String, asOf: String?) throws -> (
+        name: String, seq: Seq, rows: [TrackRow]
+    ) {
         guard let rows = lists[reference] else { throw Refused() }
-        return SourceList(name: reference, seq: asOf.flatMap { Seq($0) } ?? readSeq, rows: rows)
+        return (reference, asOf.flatMap { Seq($0) } ?? readSeq, rows)
     }
 
     func fetchLastfmCounts(for rows: [TrackRow], maxAge: String) async throws {

@@ -360,7 +360,7 @@ struct NodeRegistryTests {
             """
         for metric in Metric.allCases {
             text +=
-                "| `\(metric.rawValue)` | \(metric.kind.rawValue) | \(metric.origin) | \(metric.meaning) |\n"
+                "| `\(metric.rawValue)` | \(metric.about.kind.rawValue) | \(metric.about.origin) | \(metric.about.meaning) |\n"
         }
         let path = Shipped.docs + "/workflow-nodes.md"
         if ProcessInfo.processInfo.environment["NARADA_UPDATE_GOLDENS"] == "1" {

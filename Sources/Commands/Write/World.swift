@@ -30,7 +30,9 @@ final class World: WorkflowWorld {
         return seq
     }
 
-    func playlist(_ reference: String, asOf: String?) throws -> SourceList {
+    func playlist(_ reference: String, asOf: String?) throws -> (
+        name: String, seq: Seq, rows: [TrackRow]
+    ) {
         let when = try asOf.map { text in
             guard let when = When(argument: text) else {
                 throw NaradaError.usage(
@@ -46,28 +48,29 @@ final class World: WorkflowWorld {
                         .rows
                 } ?? found.rows(db)
             let names = try TrackNames.of(rows.map(\.uri), db)
-            return SourceList(
-                name: found.name, seq: try when ?? Self.seq(db),
-                rows: rows.map { row in
-                    let known = row.uri.flatMap { names[$0] }
-                    return TrackRow(
-                        uri: row.uri, title: known?.title, artists: known?.artists ?? [],
-                        addedAtMS: row.addedAtMS)
-                })
+            let list = rows.map { row in
+                let known = row.uri.flatMap { names[$0] }
+                return TrackRow(
+                    uri: row.uri, title: known?.title, artists: known?.artists ?? [],
+                    addedAtMS: row.addedAtMS)
+            }
+            return (found.name, try when ?? Self.seq(db), list)
         }
     }
 
     func values(of metric: Metric, for rows: [TrackRow]) throws -> [MetricValue?] {
-        let (column, table, condition) = Self.source(of: metric)
+        let (column, table) = Self.source(of: metric)
         // Tracks are looked up each time: what was fetched since may have joined some.
         let key = ["tracks", "nodes"].contains(table) ? "id" : "track_id"
         let sql = """
-            WITH person(name) AS (SELECT ifnull(?2, CASE WHEN count(DISTINCT user_id) = 1
-                THEN min(user_id) END) FROM play_counts WHERE is_deleted = 0),
+            WITH counts AS (SELECT * FROM play_counts WHERE is_deleted = 0),
+            their_counts AS (SELECT * FROM counts WHERE user_id COLLATE NOCASE = ifnull(?2,
+                (SELECT min(user_id) FROM counts HAVING count(DISTINCT user_id) = 1))),
+            liked AS (SELECT * FROM likes WHERE is_deleted = 0),
             wanted AS (SELECT uri, track_id AS track FROM nodes
                 WHERE uri IN (SELECT value FROM json_each(?1)))
             SELECT uri, value FROM wanted JOIN (SELECT \(key) AS id, \(column) AS value FROM \(table)
-                WHERE \(key) IN (SELECT track FROM wanted) AND \(condition) GROUP BY \(key)) ON id = track
+                WHERE \(key) IN (SELECT track FROM wanted) GROUP BY \(key)) ON id = track
             """
         let uris = JSON.array(rows.map { JSON($0.uri) }).text
         let user = ProcessInfo.processInfo.environment["LASTFM_USER"]
@@ -84,24 +87,19 @@ final class World: WorkflowWorld {
         }
     }
 
-    /// Where the read models hold a metric: an aggregate over a track's rows, the rows, which of them.
-    private static func source(of metric: Metric) -> (column: String, table: String, which: String)
-    {
+    /// Where the read models hold a metric: an aggregate over a track's rows, and the table.
+    private static func source(of metric: Metric) -> (column: String, table: String) {
         switch metric {
-        case .plays: ("max(plays)", "listen_counts", "1")
-        case .firstPlayed: ("max(first_played)", "listen_counts", "1")
-        case .lastPlayed: ("max(last_played)", "listen_counts", "1")
-        case .lastfmUserPlays:
-            (
-                "sum(user_play_count)", "play_counts",
-                "is_deleted = 0 AND user_id = (SELECT name FROM person) COLLATE NOCASE"
-            )
-        case .lastfmGlobalPlays: ("max(play_count)", "play_counts", "is_deleted = 0")
-        case .likedAt: ("min(liked_at)", "likes", "is_deleted = 0")
-        case .identity: ("max(uri)", "nodes", "1")
-        case .releaseDate: ("max(release_date)", "tracks", "1")
-        case .durationMS: ("max(duration_ms)", "tracks", "1")
-        case .title, .artist, .album, .addedAt: ("max(album)", "tracks", "1")
+        case .plays: ("max(plays)", "listen_counts")
+        case .firstPlayed: ("max(first_played)", "listen_counts")
+        case .lastPlayed: ("max(last_played)", "listen_counts")
+        case .lastfmUserPlays: ("sum(user_play_count)", "their_counts")
+        case .lastfmGlobalPlays: ("max(play_count)", "counts")
+        case .likedAt: ("min(liked_at)", "liked")
+        case .identity: ("max(uri)", "nodes")
+        case .releaseDate: ("max(release_date)", "tracks")
+        case .durationMS: ("max(duration_ms)", "tracks")
+        case .title, .artist, .album, .addedAt: ("max(album)", "tracks")
         }
     }
 
@@ -117,27 +115,21 @@ final class World: WorkflowWorld {
 
     func setRows(of playlist: String, to rows: [TrackRow]) throws -> String {
         try session.catchUp()
-        let (found, old, link) = try session.projector.read { db in
+        let (found, old, links) = try session.projector.read { db in
             let found = try FoundPlaylist.find(playlist, db)
-            let link = try String.fetchOne(
+            let links = try String.fetchAll(
                 db,
-                sql: """
-                    SELECT connector_name || ':playlist:' || connector_id FROM playlist_mappings
-                    WHERE playlist_id = ?
-                    """, arguments: [found.id])
-            return (found, try found.rows(db), link)
+                sql: "SELECT connector_name || ':playlist:' || connector_id FROM playlist_mappings"
+                    + " WHERE playlist_id = ?", arguments: [found.id])
+            return (found, try found.rows(db), links)
         }
+        guard old.map(\.uri) != rows.map(\.uri) else { return found.uri }
         let stream = try found.stream
+        let edit: JSON = ["op": "set", "items": .array(try items(rows))]
         var expecting = [stream: lastSeen[found.uri] ?? firstSeq ?? 0]
-        if let link { expecting[try streamName(link)] = firstSeq ?? 0 }
+        for link in links { expecting[try streamName(link)] = firstSeq ?? 0 }
         do {
-            guard old.map(\.uri) != rows.map(\.uri) else { return found.uri }
-            try session.append(
-                [
-                    NewEvent(
-                        .playlistEdited, on: stream, ["op": "set", "items": .array(items(rows))])
-                ],
-                expecting: expecting)
+            try session.append([NewEvent(.playlistEdited, on: stream, edit)], expecting: expecting)
         } catch let error as LedgerError where error.code == .conflict {
             throw NaradaError(
                 .tryAgain, "stream-changed", "'\(found.name)' was changed while the workflow ran",
