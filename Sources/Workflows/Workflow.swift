@@ -49,17 +49,15 @@ public struct Workflow: Sendable {
     /// - Throws: ``WorkflowFaults`` if it is not JSON; what else is wrong with it, ``plan(_:)`` tells.
     public init(_ bytes: [UInt8]) throws(WorkflowFaults) {
         var compact: [UInt8] = []
-        let read = bytes.withUnsafeBufferPointer { bytes in
-            Result { () throws(JSONFault) in
+        let document: JSON
+        do {
+            document = try bytes.withUnsafeBufferPointer { bytes throws(JSONFault) in
                 try JSONValidator.check(bytes)
                 appendCompact(JSONValue(bytes), to: &compact)
                 return JSON(JSONValue(bytes))
             }
-        }
-        guard case .success(let document) = read else {
-            var reason = ""
-            if case .failure(let fault) = read { reason = "\(fault)" }
-            throw WorkflowFaults(faults: [.init(task: nil, field: "document", reason: reason)])
+        } catch {
+            throw WorkflowFaults(faults: [.init(task: nil, field: "document", reason: "\(error)")])
         }
         var reader = Reader()
         let members = reader.object(

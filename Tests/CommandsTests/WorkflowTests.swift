@@ -173,6 +173,34 @@ struct WorkflowTests {
         #expect(try home.run("narada-project", ["--check"]).status == 0)
     }
 
+    @Test("A list is not set over what somebody else put into the playlist meanwhile")
+    func conflict() throws {
+        let home = try home()
+        // So many tasks that the other program comes between the reading and the setting.
+        let chain = (0..<150).map {
+            #"{"id":"\#($0)","type":"select.first","config":{"count":4},"upstream":["\#($0 == 0 ? "list" : "\($0 - 1)")"]}"#
+        }
+        let push =
+            #"{"id":"p","type":"write.push","config":{"playlist":"Morning"},"upstream":["149"]}"#
+        let path = try workflow(home, (chain + [push]).joined(separator: ","))
+        let before = try home.seq()
+
+        let run = try Program("narada-cmd").start(
+            ["run", path, "--json"],
+            environment: ["NARADA_HOME": home.path, "NARADA_NOW": home.now])
+        while try home.seq() < before + 2, run.process.isRunning {}
+        try home.cmd("playlist", "add", "Morning", Tracks.c)
+        let refusal = try Refusal(run.finish())
+
+        #expect(refusal.status == 75 && refusal.code == "stream-changed", "\(refusal)")
+        let list = [Tracks.a, nil, Tracks.b, Tracks.a, Tracks.c, Tracks.d, Tracks.c]
+        #expect(try home.uris("Morning") == list)
+        let log = try home.run("narada", ["log", "cat", "--type", "workflow.failed"])
+        #expect(
+            log.text.contains(
+                #""node":"p","reason":"'Morning' was changed while the workflow ran""#))
+    }
+
     @Test("A check names every fault, and a person sees a line for each")
     func validate() throws {
         let home = try TestHome()

@@ -11,8 +11,9 @@ import Workflows
 /// What workflows read and write: the read models and the log of one session.
 final class World: WorkflowWorld {
     private let session: Session
-    /// The seq at which the run first looked, or at which it changed a playlist itself.
+    /// The seq at which the run read a playlist first, or changed it itself since.
     private var lastSeen: [String: Seq] = [:]
+    /// The seq at which the run began to look.
     private var firstSeq: Seq?
 
     init(_ session: Session) { self.session = session }
@@ -54,7 +55,9 @@ final class World: WorkflowWorld {
                     uri: row.uri, title: known?.title, artists: known?.artists ?? [],
                     addedAtMS: row.addedAtMS)
             }
-            return (found.name, try when ?? Self.seq(db), list)
+            let seq = try Self.seq(db)
+            if when == nil, lastSeen[found.uri] == nil { lastSeen[found.uri] = seq }
+            return (found.name, when ?? seq, list)
         }
     }
 
@@ -126,8 +129,9 @@ final class World: WorkflowWorld {
         guard old.map(\.uri) != rows.map(\.uri) else { return found.uri }
         let stream = try found.stream
         let edit: JSON = ["op": "set", "items": .array(try items(rows))]
-        var expecting = [stream: lastSeen[found.uri] ?? firstSeq ?? 0]
-        for link in links { expecting[try streamName(link)] = firstSeq ?? 0 }
+        let seen = lastSeen[found.uri] ?? firstSeq ?? 0
+        var expecting = [stream: seen]
+        for link in links { expecting[try streamName(link)] = seen }
         do {
             try session.append([NewEvent(.playlistEdited, on: stream, edit)], expecting: expecting)
         } catch let error as LedgerError where error.code == .conflict {
