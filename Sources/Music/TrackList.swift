@@ -2,7 +2,9 @@
 public struct TrackRow: Hashable, Sendable {
     /// What stands here; nil for a row whose content the service no longer names.
     public var uri: String?
+    /// Its title; nil where that is not known.
     public var title: String?
+    /// Its artists' names, the first-named first.
     public var artists: [String]
     /// When it was added to the playlist that it comes from, in milliseconds since 1970.
     public var addedAtMS: Int64?
@@ -30,6 +32,7 @@ public struct Selection: Sendable {
 
 /// A list of tracks, and the pure functions that workflows are made of.
 public struct TrackList: Hashable, Sendable {
+    /// The rows, in order.
     public let rows: [TrackRow]
 
     /// Takes rows in order.

@@ -45,13 +45,17 @@ public struct NodeKind: Sendable {
             keepsUnavailable: Bool, @Sendable (NodeInput, any WorkflowWorld) async throws -> String)
     }
 
+    /// Category and name, such as `sort.by_metric`.
     public let type: String
+    /// What it does, in a sentence.
     public let meaning: String
     /// How many lists come in.
     public var inputs = 1...1
+    /// Its configuration.
     public var fields: [ConfigField] = []
     let body: Body
 
+    /// What stands before the dot.
     public var category: String { String(type.prefix { $0 != "." }) }
     /// Whether a node behind it may leave out which playlist it means.
     var writesPlaylist: Bool { category == "write" }
@@ -85,12 +89,17 @@ struct NodeInput {
 
 /// A field of a node's configuration.
 public struct ConfigField: Sendable {
+    /// Its key.
     public let name: String
+    /// What it may hold.
     public let kind: ConfigKind
+    /// Whether it must be given.
     public let isRequired: Bool
     /// Whether it is required unless the node before wrote a playlist.
     let isFromUpstream: Bool
+    /// What holds where it is left out.
     public let value: JSON?
+    /// What it is for.
     public let meaning: String
 
     /// Describes a field; one that is required ends in `*`, or in `^` if the node before may answer for it.
@@ -180,6 +189,7 @@ public enum ConfigKind: Sendable {
         }
     }
 
+    /// What it takes, in words.
     public var description: String { about.words }
     var schema: JSON { ["anyOf": [about.schema, ["type": "string", "pattern": "\\{"]]] }
 

@@ -3,6 +3,7 @@ import Music
 
 /// The one table of node kinds; validation, `narada-cmd nodes`, the JSON Schema and the docs come from it.
 public enum NodeRegistry {
+    /// Every kind, in the order of the categories.
     public static let kinds: [NodeKind] = [
         .init(
             type: "source.playlist", meaning: "The rows of a playlist, as it is or as it was.",

@@ -6,11 +6,14 @@ public struct WorkflowFault: Hashable, Sendable, CustomStringConvertible {
     public let task: String?
     /// Such as `type` or `config.min`.
     public let field: String
+    /// What is wrong there, in words.
     public let reason: String
     /// A name that was given and is none of `choices`.
     public var unknown = ""
+    /// The names that it might have been.
     public var choices: [String] = []
 
+    /// Task, field and reason in one line.
     public var description: String {
         (task.map { "task '\($0)', " } ?? "") + "\(field): \(reason)"
     }
@@ -18,6 +21,7 @@ public struct WorkflowFault: Hashable, Sendable, CustomStringConvertible {
 
 /// Everything that is wrong with a workflow.
 public struct WorkflowFaults: Error, Sendable {
+    /// All of them, in the order of the document.
     public let faults: [WorkflowFault]
 }
 
@@ -28,16 +32,21 @@ public struct WorkflowFaults: Error, Sendable {
 public struct Workflow: Sendable {
     /// A node with its place in the graph.
     public struct Task: Sendable {
+        /// What other tasks call it.
         public let id: String
+        /// Its kind of node.
         public let type: String
         let config: [String: JSON]
         let upstream: [String]
     }
 
+    /// A word that programs know it by.
     public let id: String
+    /// What people call it.
     public let name: String
     /// What a run gives, for `{NAME}` in the texts of configs; by name, with its default.
     public let parameters: [(name: String, value: String?)]
+    /// Its steps, in the order of the document.
     public let tasks: [Task]
     /// The document without white space, all else as it was read.
     let text: [UInt8]

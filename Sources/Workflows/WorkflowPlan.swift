@@ -8,6 +8,7 @@ public struct WorkflowPlan: Sendable {
         let kind: NodeKind
     }
 
+    /// The document that it comes from.
     public let workflow: Workflow
     /// The value of each parameter; nil for one that is not given yet.
     let parameters: [String: String?]
