@@ -64,7 +64,7 @@ public final class Fold {
         playlists =
             models.contains(.playlists)
             ? try PlaylistsFold(database, nodes: nodes, fresh: fresh) : nil
-        listens = models.contains(.listens) ? try ListensFold(database) : nil
+        listens = models.contains(.listens) ? try ListensFold(database, fresh: fresh) : nil
     }
 
     /// Folds one event.
@@ -110,6 +110,23 @@ public final class Fold {
             playlists?.page(
                 rows.map { PlaylistItem(uri: $0["uri"]?.text) }, stream: line.streamName,
                 seq: line.seq)
+        case .spotifyRecentPage:
+            let rows = data["payload"]?["items"]?.elements ?? []
+            let items = rows.map { ListedItem(pageRow: $0) }
+            try ensure(items, line, &ordinal)
+            for (index, row) in rows.enumerated() {
+                try listens?.recentPlay(
+                    line.seq << 16 | Int64(index),
+                    try items[index].item.uri.flatMap { try nodes.existing($0) },
+                    endedAt: row["played_at"]?.text.flatMap { ISOTime.parse($0) })
+            }
+        case .lastfmListensPage:
+            for (index, row) in LastfmRow.rows(data, "recenttracks").enumerated() {
+                guard !row.isPlaying, let time = row.timeMS else { continue }
+                try listens?.scrobble(
+                    line.seq << 16 | Int64(index), try lastfm(row, line, &ordinal), at: time,
+                    title: row.value["name"])
+            }
         case .matchAsserted:
             let pair = data["uris"]?.elements.compactMap(\.text) ?? []
             try ensure(
@@ -187,7 +204,9 @@ public final class Fold {
     public func finish(all: Bool) throws {
         try playlists?.flush()
         try groups.settle()
-        if let firstSeq { try listens?.markNearDuplicates(from: firstSeq, all: all) }
+        if let firstSeq {
+            try listens?.settle(from: firstSeq, all: all, described: groups.described)
+        }
         firstSeq = nil
     }
 }

@@ -201,9 +201,11 @@ CREATE TABLE listens(
     id INTEGER PRIMARY KEY,
     track_id INTEGER,
     node_id INTEGER,
-    listened_at INTEGER,                -- when it began, whole seconds
+    listened_at INTEGER,                -- when it began
     ended_at INTEGER,
-    ms_played INTEGER NOT NULL,
-    channel INTEGER NOT NULL,           -- its rank: 0 the extended export
-    reason TEXT                         -- null: it counts
+    ms_played INTEGER,                  -- null: the channel does not tell
+    channel INTEGER NOT NULL,           -- its rank: 0 the extended export, 1 Last.fm, 4 Spotify's recent plays
+    reason TEXT,                        -- null: it counts
+    title_key INTEGER,                  -- what its title is compared by
+    joined_id INTEGER                   -- joined: the listen that it tells of
 );

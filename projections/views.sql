@@ -97,7 +97,9 @@ CREATE VIEW listens_iso AS SELECT
     strftime('%Y-%m-%dT%H:%M:%S', ended_at / 1000, 'unixepoch') || printf('.%03dZ', ended_at % 1000) AS ended_at,
     ms_played,
     channel,
-    reason
+    reason,
+    title_key,
+    joined_id
 FROM listens;
 CREATE VIEW outbox_iso AS SELECT
     id,

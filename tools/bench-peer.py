@@ -55,7 +55,7 @@ def node(uri, seq, at, rank, facts):
 
 
 def flush():
-    db.executemany("INSERT INTO listens VALUES (?,?,?,?,?,?,?,?)", listens)
+    db.executemany("INSERT INTO listens VALUES (?,?,?,?,?,?,?,?,NULL,NULL)", listens)
     listens.clear()
 
 
@@ -114,7 +114,7 @@ for line in lz4.stdout:
         for item in data["payload"]["items"]:
             node(item["item"]["uri"], seq, at, 0, (None,) * 6)
 flush()
-db.executemany("INSERT INTO nodes VALUES (?,?,?,?)", ((n[0], uri, n[0], n[1]) for uri, n in nodes.items()))
+db.executemany("INSERT INTO nodes(id,uri,track_id,rank) VALUES (?,?,?,?)", ((n[0], uri, n[0], n[1]) for uri, n in nodes.items()))
 db.executemany("INSERT INTO tracks(id,title,artists,album,duration_ms,release_date,isrc,spotify_id,created_at,"
                "updated_at) VALUES (?,?,?,?,?,?,?,?,?,?)", tracks.values())
 db.executemany("INSERT INTO track_mappings(id,track_id,connector_name,connector_id,match_method,confidence,"

@@ -35,6 +35,8 @@ public struct Play: Hashable, Sendable {
         case incognito
         case short
         case nearDuplicate = "near_duplicate"
+        /// Another channel tells of the same listen.
+        case joined
     }
 
     /// Why this play does not count, judged by itself; nil if it does.
@@ -73,11 +75,15 @@ public struct Play: Hashable, Sendable {
 /// Where a listen is known from; the raw value is its rank, the lowest the most trusted.
 public enum Channel: Int64, Sendable {
     case spotifyHistory
+    case lastfm
+    case spotifyRecent = 4
 
     /// What people and scripts read.
     public var name: String {
         switch self {
         case .spotifyHistory: "spotify-history"
+        case .lastfm: "lastfm"
+        case .spotifyRecent: "spotify-recent"
         }
     }
 }

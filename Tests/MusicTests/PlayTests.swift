@@ -82,7 +82,7 @@ struct PlayTests {
         #expect(
             Play.Reason.allCases.map(\.rawValue) == [
                 "bad_time", "podcast", "audiobook", "no_track", "incognito", "short",
-                "near_duplicate",
+                "near_duplicate", "joined",
             ])
     }
 

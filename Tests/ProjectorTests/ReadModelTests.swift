@@ -117,7 +117,7 @@ struct ReadModelTests {
         try DatabaseQueue(path: path + "/narada.db").write { db in
             try db.execute(
                 sql:
-                    "UPDATE listens SET ms_played = ms_played + 1 WHERE id = (SELECT max(id) FROM listens)"
+                    "UPDATE listens SET ms_played = ms_played + 1 WHERE id = (SELECT max(id) FROM listens WHERE channel = 0)"
             )
             try db.execute(sql: "DROP INDEX listens_time")
         }
@@ -175,7 +175,7 @@ struct ReadModelTests {
                 db,
                 sql: """
                     SELECT id, node_id, ms_played, ended_at, reason IS NOT NULL FROM listens
-                    WHERE reason IS NULL OR reason = 'near_duplicate'
+                    WHERE channel = 0 AND (reason IS NULL OR reason = 'near_duplicate')
                     """
             ).map {
                 Listen(id: $0[0], node: $0[1], played: $0[2], ended: $0[3], isDuplicate: $0[4])

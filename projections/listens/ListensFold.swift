@@ -3,26 +3,166 @@ import JSONText
 import Ledger
 import Music
 
-/// Keeps the listens: one row for every row of a history, whether it counts or not.
+/// Keeps the listens: one row for every row of every channel, whether it counts or not.
 final class ListensFold {
-    private let database: OpaquePointer
-    private let insert: Statement
+    private struct Heard: Hashable {
+        let channel: Int64
+        let timeMS: Milliseconds
+        let node: Int64?
+    }
 
-    init(_ database: OpaquePointer) throws {
+    private let database: OpaquePointer
+    private let sql: Statements
+    private let insert: Statement
+    private let isComplete: Bool
+    private var heard: Set<Heard> = []  // of channels that may tell the same row again
+    private var recent: Set<Int64> = []  // nodes with new rows of recent plays
+    private var titles = [(text: [UInt8], key: Int64)](repeating: ([], 0), count: 1 << 16)
+
+    // Audioscrobbler, Last.fm's beginning, is of 2002; earlier times come from broken clocks.
+    private static let firstScrobbleMS: Milliseconds = 1_009_843_200_000
+
+    init(_ database: OpaquePointer, fresh: Bool) throws {
         self.database = database
-        insert = try Statement(database, "INSERT INTO listens VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+        sql = Statements(database)
+        isComplete = fresh
+        insert = try Statement(
+            database, "INSERT INTO listens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)")
     }
 
     func historyRow(_ row: HistoryRow, node: Node?, seq: Seq) throws {
-        insert.bind(1, seq << 16)
+        try add(
+            seq << 16, .spotifyHistory, node, start: row.play.startedAtMS, end: row.play.endedAtMS,
+            played: row.play.playedMS, row.play.reason, title: row.title)
+    }
+
+    /// Takes in a scrobble, unless its page was fetched before.
+    func scrobble(_ id: Int64, _ node: Node?, at time: Milliseconds, title: JSONValue?) throws {
+        guard try isNew(.lastfm, time, node, "listened_at = ?1 AND channel = ?2 AND node_id IS ?3")
+        else { return }
+        try add(
+            id, .lastfm, node, start: time, end: nil, played: nil,
+            time < Self.firstScrobbleMS ? .badTime : node == nil ? .noTrack : nil, title: title)
+    }
+
+    /// Takes in a play that Spotify showed as a recent one, unless it did before.
+    ///
+    /// When it began and what it is called stand in its track, and are settled when all of that is known.
+    func recentPlay(_ id: Int64, _ node: Node?, endedAt time: Milliseconds?) throws {
+        if let time {
+            let known = "ended_at = ?1 AND channel = ?2 AND node_id IS ?3 AND track_id IS ?4"
+            guard try isNew(.spotifyRecent, time, node, known) else { return }
+        }
+        if let node { recent.insert(node.id) }
+        try add(
+            id, .spotifyRecent, node, start: time, end: time, played: nil,
+            time == nil ? .badTime : node == nil ? .noTrack : nil, title: nil)
+    }
+
+    private func isNew(
+        _ channel: Channel, _ time: Milliseconds, _ node: Node?, _ condition: String
+    ) throws -> Bool {
+        if isComplete {
+            let row = Heard(channel: channel.rawValue, timeMS: time, node: node?.id)
+            return heard.insert(row).inserted
+        }
+        return try sql(
+            "SELECT 1 FROM listens WHERE \(condition)", time, channel.rawValue, node?.id,
+            node?.trackID
+        ).first { _ in true } == nil
+    }
+
+    private func add(
+        _ id: Int64, _ channel: Channel, _ node: Node?, start: Milliseconds?, end: Milliseconds?,
+        played: Int64?, _ reason: Play.Reason?, title: JSONValue?
+    ) throws {
+        insert.bind(1, id)
         insert.bind(2, node?.trackID)
         insert.bind(3, node?.id)
-        insert.bind(4, row.play.startedAtMS)
-        insert.bind(5, row.play.endedAtMS)
-        insert.bind(6, row.play.playedMS)
-        insert.bind(7, Channel.spotifyHistory.rawValue)
-        insert.bind(8, row.play.reason?.rawValue)
+        insert.bind(4, start)
+        insert.bind(5, end)
+        insert.bind(6, played)
+        insert.bind(7, channel.rawValue)
+        insert.bind(8, reason?.rawValue)
+        // Only what counts can be joined.
+        insert.bind(9, reason == nil ? title.map { $0.withText { titleKey($0) } } : nil)
         try insert.run()
+    }
+
+    /// The first 8 bytes of the SHA-256 of a title as it is compared.
+    ///
+    /// A history names few titles again and again: each is looked up in the one slot that its bytes lead to.
+    private func titleKey(_ title: Bytes) -> Int64 {
+        guard let first = title.first else { return 0 }
+        var hash = UInt64(title.count)
+        for byte in title.suffix(8) { hash = hash << 7 ^ UInt64(byte) }
+        hash = (hash ^ UInt64(first) << 53) &* 0x9E37_79B9_7F4A_7C15
+        let slot = Int(hash >> 48)
+        if titles[slot].text.withUnsafeBufferPointer(title.equals) { return titles[slot].key }
+        let key = SHA256.digest(TitleKey.normalized(title)).bytes.prefix(8).reduce(0) {
+            $0 << 8 | Int64($1)
+        }
+        titles[slot] = (Array(title), key)
+        return key
+    }
+
+    /// Brings in what depends on several rows; needs the indexes.
+    ///
+    /// - Parameters:
+    ///   - seq: The first event that was folded.
+    ///   - all: Whether every row is new.
+    ///   - described: Nodes that got other facts.
+    func settle(from seq: Seq, all: Bool, described: Set<Int64>) throws {
+        try markNearDuplicates(from: seq, all: all)
+        var places = try settleRecent(all ? nil : recent.union(described))
+        let joins = Joins(sql: sql)
+        guard !all else { return heard.isEmpty ? () : try joins.joinAll() }
+        try sql(
+            """
+            SELECT title_key, listened_at FROM listens
+            WHERE id >= ? AND reason IS NULL AND title_key IS NOT NULL AND listened_at IS NOT NULL
+            """, seq << 16
+        ).each { places.append(($0.integer(0), $0.integer(1))) }
+        try joins.join(around: places)
+    }
+
+    /// Gives recent plays the title of their tracks, and a start a track's length before their end.
+    ///
+    /// - Parameter nodes: Whose; nil for all.
+    /// - Returns: Where rows came from and went.
+    private func settleRecent(_ nodes: Set<Int64>?) throws -> [(titleKey: Int64, startMS: Int64)] {
+        guard !recent.isEmpty || nodes != nil else { return [] }
+        var places: [(titleKey: Int64, startMS: Int64)] = []
+        var moves: [(id: Int64, key: Int64?, start: Int64)] = []
+        for node in nodes?.sorted() ?? [0] {
+            try sql(
+                """
+                SELECT l.id, l.listened_at, l.ended_at - ifnull(t.duration_ms, 0), l.title_key, t.title
+                FROM listens l JOIN tracks t ON t.id = l.node_id WHERE l.channel = 4 AND
+                """
+                    + (nodes == nil
+                        ? " ?1 = 0"
+                        : " l.node_id = ?1 AND l.track_id = (SELECT track_id FROM nodes WHERE id = ?1)"),
+                node
+            ).each { row in
+                var title = row.text(4)
+                let key = title?.withUTF8 { titleKey($0) }
+                let oldKey = row.isNull(3) ? nil : row.integer(3)
+                guard !row.isNull(2), key != oldKey || row.integer(1) != row.integer(2) else {
+                    return
+                }
+                moves.append((row.integer(0), key, row.integer(2)))
+                if let oldKey { places.append((oldKey, row.integer(1))) }
+                if let key { places.append((key, row.integer(2))) }
+            }
+        }
+        for move in moves {
+            try sql(
+                "UPDATE listens SET title_key = ?, listened_at = ? WHERE id = ?", move.key,
+                move.start, move.id
+            ).run()
+        }
+        return places
     }
 
     /// Marks near duplicates among the rows from an event on.
@@ -32,14 +172,14 @@ final class ListensFold {
     /// it does not matter how many of them come at once. Needs the indexes.
     ///
     /// - Parameter all: Whether every row is new: then the index is read once in order instead.
-    func markNearDuplicates(from seq: Seq, all: Bool) throws {
+    private func markNearDuplicates(from seq: Seq, all: Bool) throws {
         let candidates = all ? try neighbours() : try rows(from: seq)
         let earlier = try Statement(
             database,
             """
             SELECT 1 FROM listens AS new JOIN listens AS old ON old.track_id = new.track_id
                 AND old.ended_at BETWEEN new.ended_at - 2000 AND new.ended_at + 2000
-            WHERE new.id = ? AND new.reason IS NULL AND old.node_id = new.node_id AND old.id < new.id
+            WHERE new.id = ? AND new.reason IS NULL AND new.channel = 0 AND old.node_id = new.node_id AND old.id < new.id
                 AND old.ms_played = new.ms_played AND old.channel = new.channel
                 AND (old.reason IS NULL OR old.reason = 'near_duplicate') LIMIT 1
             """)

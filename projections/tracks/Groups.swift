@@ -17,7 +17,7 @@ final class Groups {
     private let models: Set<ReadModel>
     private var matched: Set<String> = []  // those that follow, by URI
     private var counted: Set<Int64> = []
-    private var described: Set<Int64> = []
+    private(set) var described: Set<Int64> = []
 
     private struct Member {
         let id, trackID: Int64

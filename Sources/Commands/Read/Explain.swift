@@ -108,6 +108,7 @@ struct ExplainCommand: ParsableCommand {
         .incognito: "it was a private session",
         .short: "under 30 s, or under 4 min and left before its end",
         .nearDuplicate: "an earlier row has the same track and length and ended at most 2 s apart",
+        .joined: "a more trusted channel tells of the same listen",
     ]
 
     // MARK: A position
@@ -170,7 +171,7 @@ struct ExplainCommand: ParsableCommand {
                     .init("reason", "COUNTS", .verdict),
                 ], db,
                 """
-                SELECT id >> 16, listened_at, ms_played, channel, reason FROM listens
+                SELECT id >> 16, listened_at, ms_played, '' || channel, reason FROM listens
                 WHERE track_id = ? ORDER BY listened_at, id
                 """, [id])
             return (names?[0] as String? ?? "", names?[1] as String?, rows)

@@ -158,11 +158,17 @@ struct ListensCommand: ParsableCommand {
             .init("channels", nil, .channels), .init("seq", "SEQ", .number),
             .init("reason", reason == nil ? nil : "REASON"),
         ]
+        // What tells of the same listen began at most so long before or after.
+        let tolerance = HeardListen.toleranceMS
+        let channels = """
+            l.channel || ifnull((SELECT ',' || group_concat(j.channel) FROM listens j WHERE j.joined_id = l.id
+                AND j.listened_at BETWEEN l.listened_at - \(tolerance) AND l.listened_at + \(tolerance)), '')
+            """
         try session.read { db in
             try Listing(
                 columns, db,
                 """
-                SELECT l.listened_at, l.ms_played, t.title, t.artists, n.uri, l.channel, l.id >> 16, l.reason
+                SELECT l.listened_at, l.ms_played, t.title, t.artists, n.uri, \(channels), l.id >> 16, l.reason
                 FROM listens l LEFT JOIN tracks t ON t.id = l.track_id LEFT JOIN nodes n ON n.id = l.node_id
                 WHERE \(condition) AND \(Span.condition) ORDER BY l.listened_at DESC, l.id DESC LIMIT ?3
                 """, span.arguments(session, limit: limit))

@@ -62,7 +62,7 @@ struct Listing {
     func cell(_ row: Row, _ index: Int) -> String {
         switch columns[index].kind {
         case .text: row[index] ?? ""
-        case .channels: Channel(rawValue: row[index])?.name ?? ""
+        case .channels: channels(row[index]).joined(separator: ", ")
         case .verdict: (row[index] as String?).map { "no, \($0)" } ?? "yes"
         case .number: (row[index] as Int64?).map(String.init) ?? ""
         case .time: (row[index] as Int64?).map { ISOTime.text($0, fraction: false) } ?? "–"
@@ -77,7 +77,13 @@ struct Listing {
         case .number, .duration: JSON(row[index] as Int64?)
         case .time: JSON((row[index] as Int64?).map { ISOTime.text($0) })
         case .names: .array(artistNames(row[index]).map { .text($0) })
-        case .channels: [JSON(Channel(rawValue: row[index])?.name)]
+        case .channels: .array(channels(row[index]).map { .text($0) })
         }
+    }
+
+    /// The names of ranks with commas between them, in their order.
+    private func channels(_ ranks: String) -> [String] {
+        ranks.split(separator: ",").compactMap { Int64($0) }.sorted()
+            .compactMap { Channel(rawValue: $0)?.name }
     }
 }

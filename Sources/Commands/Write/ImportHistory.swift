@@ -45,6 +45,8 @@ private struct ImportSummary {
     var already = 0
     /// New rows by the reason they do not count for; those that do, under none.
     var counts: [String: Int] = [:]
+    /// New listens that were known through another channel.
+    var joined = 0
     var files: [String] = []
 
     private var listens: Int { counts[""] ?? 0 }
@@ -57,7 +59,8 @@ private struct ImportSummary {
     var members: [(String, JSON)] {
         [
             ("rows", JSON(rows)), ("listens", JSON(listens)), ("already", JSON(already)),
-            ("skipped", .object(skipped.map { ($0.key, JSON($0.value)) })), ("joined", 0),
+            ("skipped", .object(skipped.map { ($0.key, JSON($0.value)) })),
+            ("joined", JSON(joined)),
             ("files", .array(files.map { .text($0) })),
         ]
     }
@@ -185,8 +188,12 @@ private final class HistoryImport {
                 .tryAgain, error.code.rawValue, "all rows are in the ledger, but \(error.message)",
                 hint: "run the import again for its summary.")
         }
+        var joined: [Int64] = []
+        let appended = session.appended
         try session.projector.read { db in
-            for range in session.appended {
+            joined = try Int64.fetchAll(
+                db, sql: "SELECT DISTINCT joined_id FROM listens WHERE joined_id IS NOT NULL")
+            for range in appended {
                 let found = try Row.fetchAll(
                     db,
                     sql: """
@@ -196,6 +203,7 @@ private final class HistoryImport {
                 for row in found { summary.counts[row[0], default: 0] += row[1] }
             }
         }
+        summary.joined = joined.count { id in appended.contains { $0.contains(id >> 16) } }
         let stream = StreamName(fixed: "import:spotify-history")
         let end = NewEvent(.importFinished, on: stream, .object(summary.members))
         try session.append([end], expecting: [:])

@@ -1,0 +1,195 @@
+import Events
+import GRDB
+import JSONText
+import Ledger
+import Projections
+import Projector
+import TestSupport
+import Testing
+
+@Suite("Tracks made of several connector entities")
+struct GroupTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private struct Node {
+        let id, trackID: Int64
+        let uri: String
+    }
+
+    /// The head that each node follows, by the rule: its best match to an entity of Spotify.
+    private func anchors(_ nodes: [Node], _ matches: [Row]) -> [String: String] {
+        var result: [String: String] = [:]
+        for node in nodes where !node.uri.hasPrefix("spotify:") {
+            let best = matches.filter { $0["a_uri"] == node.uri || $0["b_uri"] == node.uri }.max {
+                let left = ($0["confidence"] as Int, $1["a_uri"] as String, $1["b_uri"] as String)
+                let right = ($1["confidence"] as Int, $0["a_uri"] as String, $0["b_uri"] as String)
+                return left < right
+            }
+            guard let best else { continue }
+            result[node.uri] = best["a_uri"] == node.uri ? best["b_uri"] : best["a_uri"]
+        }
+        return result
+    }
+
+    @Test("Groups, their tracks, counts and mappings are what the rule says, over random lives")
+    func reference() throws {
+        var merged = 0
+        for seed in 1...10 as ClosedRange<UInt64> {
+            let (path, ledger) = try randomHome(
+                seed: seed, commits: 150, in: folder, name: "home\(seed)")
+            let projector = Projector(Home(path), ledger: ledger)
+            _ = try projector.rebuild()
+            let comment: Comment = "seed \(seed)"
+            let tables = try projector.read { db in
+                try [
+                    "nodes", "matches", "tracks", "lastfm_counts", "play_counts", "track_mappings",
+                ]
+                .map { try Row.fetchAll(db, sql: "SELECT * FROM \($0)") }
+            }
+            let nodes = tables[0].map {
+                Node(id: $0["id"], trackID: $0["track_id"], uri: $0["uri"])
+            }
+            let tracks = Dictionary(uniqueKeysWithValues: tables[2].map { ($0["id"] as Int64, $0) })
+            let anchors = anchors(nodes, tables[1])
+            let groups = Dictionary(grouping: nodes) { anchors[$0.uri] ?? $0.uri }
+
+            for (head, members) in groups {
+                let trackID = members.map(\.id).min()!
+                #expect(members.allSatisfy { $0.trackID == trackID }, comment)
+                let track = try #require(tracks[trackID])
+                #expect(track["is_deleted"] == 0, comment)
+                guard members.count > 1 else { continue }
+                merged += 1
+                let own = try #require(tracks[nodes.first { $0.uri == head }!.id])
+                for column in ["title", "artists", "duration_ms", "isrc", "spotify_id"] {
+                    #expect(track[column] as DatabaseValue == own[column] as DatabaseValue, comment)
+                }
+                for member in members where member.id != trackID {
+                    #expect(tracks[member.id]?["is_deleted"] == 1, comment)
+                    #expect((tracks[member.id]?["deleted_at"] as Int64?) != nil, comment)
+                }
+            }
+            let trackOf = Dictionary(uniqueKeysWithValues: nodes.map { ($0.id, $0.trackID) })
+            var sums: [String: [Int64]] = [:]
+            for row in tables[3] {
+                let key = "\(trackOf[row["node_id"]]!) \(row["user_id"] as String)"
+                let old = sums[key]
+                sums[key] = [
+                    min(old?[0] ?? .max, row["id"]), (old?[1] ?? 0) + (row["play_count"] ?? 0),
+                    (old?[2] ?? 0) + row["user_play_count"],
+                    max(old?[3] ?? 0, row["last_updated"]),
+                ]
+            }
+            let counts = tables[4].map { row in
+                (
+                    "\(row["track_id"] as Int64) \(row["user_id"] as String)",
+                    [
+                        row["id"], row["play_count"] ?? 0, row["user_play_count"],
+                        row["last_updated"],
+                    ]
+                        as [Int64]
+                )
+            }
+            #expect(Dictionary(uniqueKeysWithValues: counts) == sums, comment)
+            for row in tables[5] {
+                #expect(row["track_id"] == trackOf[row["id"]], comment)
+                let uri = nodes.first { $0.id == row["id"] }!.uri
+                #expect((row["match_method"] == "artist_title") == (anchors[uri] != nil), comment)
+            }
+            // Whatever names a node names the node's track.
+            for table in ["listens", "likes", "playlist_tracks"] {
+                let odd = try projector.read {
+                    try Int.fetchOne(
+                        $0,
+                        sql: """
+                            SELECT count(*) FROM \(table) t JOIN nodes n ON n.id = t.node_id
+                            WHERE n.track_id <> t.track_id
+                            """)
+                }
+                #expect(odd == 0, "seed \(seed), \(table)")
+            }
+        }
+        #expect(merged > 30)
+    }
+
+    @Test(
+        "A match that is not what its type says is refused",
+        arguments: [
+            (
+                ["lastfm:track:a/b", "spotify:track:x"], "match:lastfm:track:a/b|spotify:track:y",
+                60
+            ),
+            (
+                ["spotify:track:x", "lastfm:track:a/b"], "match:spotify:track:x|lastfm:track:a/b",
+                60
+            ),
+            (["lastfm:track:a/b"], "match:lastfm:track:a/b|spotify:track:x", 60),
+            (
+                ["lastfm:track:a/b", "spotify:track:x"], "match:lastfm:track:a/b|spotify:track:x",
+                76
+            ),
+        ])
+    func refused(uris: [String], stream: String, confidence: Int) throws {
+        let home = try Life(folder.file("home"))
+
+        #expect(throws: FoldError.self) {
+            try home.fold([
+                NewEvent(
+                    .matchAsserted, on: StreamName(stream)!,
+                    [
+                        "uris": .array(uris.map { .text($0) }), "method": "artist_title",
+                        "confidence": JSON(confidence), "matcher": 1,
+                    ])
+            ])
+        }
+    }
+
+    @Test("Names that differ in normal form only are one entity; every entity has its own URL")
+    func urls() throws {
+        let home = try Life(folder.file("home"))
+        let names = [
+            "Beyonc\u{E9}", "Beyonce\u{301}", "a+b", "a%2Bb", "a%252Bb", "AC/DC", "Don't (x), y",
+        ]
+        try home.fold(
+            names.map { name in
+                NewEvent(
+                    .lastfmTrackObserved, on: StreamName(fixed: "lastfm:track:x/y"),
+                    [
+                        "user": "rj",
+                        "payload": ["track": ["name": .text(name), "artist": ["name": "A B"]]],
+                    ])
+            })
+        let urls = try home.projector.read {
+            try String.fetchAll($0, sql: "SELECT connector_id FROM track_mappings ORDER BY id")
+        }
+
+        #expect(
+            urls.map { String($0.dropFirst("https://www.last.fm/music/A+B/_/".count)) } == [
+                "Beyonc%C3%A9", "a%252Bb", "a%25252Bb", "a%2525252Bb", "AC%2FDC",
+                "Don%27t+(x),+y",
+            ])
+    }
+}
+
+/// A home to which a test appends what it tells.
+struct Life {
+    let ledger: Ledger
+    let projector: Projector
+
+    init(_ path: String) throws {
+        _ = try Ledger.create(path + "/ledger", id: "test")
+        ledger = try Ledger(path + "/ledger")
+        projector = Projector(Home(path), ledger: ledger)
+    }
+
+    /// Appends events as one commit and folds them.
+    func fold(_ events: [NewEvent], at time: Milliseconds = 1_800_000_000_000) throws {
+        let writer = try LedgerWriter(
+            ledger, run: "01JD9V5T8Q6Z3M1K7R2W4X0YBN", clock: Clock(fixedAt: time))
+        try writer.append(events)
+        try writer.close()
+        _ = try projector.catchUp()
+    }
+}

@@ -1,0 +1,245 @@
+import Events
+import Foundation
+import GRDB
+import JSONText
+import Ledger
+import Music
+import Projections
+import Projector
+import TestSupport
+import Testing
+
+@Suite("Listens of several channels")
+struct ListensTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test("Rows are joined as the plain rule joins them, over random lives")
+    func reference() throws {
+        var joins = 0
+        for seed in 1...10 as ClosedRange<UInt64> {
+            let (path, ledger) = try randomHome(
+                seed: seed, commits: 200, in: folder, name: "home\(seed)")
+            let projector = Projector(Home(path), ledger: ledger)
+            _ = try projector.rebuild()
+            let rows = try projector.read { db in
+                try Row.fetchAll(
+                    db,
+                    sql: """
+                        SELECT id, channel, listened_at, title_key, joined_id, reason FROM listens
+                        WHERE (reason IS NULL OR reason = 'joined') AND title_key IS NOT NULL
+                        """)
+            }
+            var expected: [Int64: Int64] = [:]
+            for (_, title) in Dictionary(grouping: rows, by: { $0["title_key"] as Int64 }) {
+                // Each channel in turn takes, for each of its rows, the first that is free and near.
+                var standing: [(start: Int64, id: Int64)] = []
+                for channel in [0, 1, 4] {
+                    var free = standing
+                    for row in title.filter({ $0["channel"] == channel }).sorted(by: {
+                        ($0["listened_at"] as Int64, $0["id"] as Int64)
+                            < ($1["listened_at"], $1["id"])
+                    }) {
+                        let start: Int64 = row["listened_at"]
+                        if let found = free.firstIndex(where: { abs($0.start - start) <= 90_000 }) {
+                            expected[row["id"]] = free[found].id
+                            free.removeFirst(found + 1)
+                        } else {
+                            standing.append((start, row["id"]))
+                        }
+                    }
+                    standing.sort { $0 < $1 }
+                }
+            }
+            let joined = rows.filter { ($0["joined_id"] as Int64?) != nil }
+            #expect(
+                Dictionary(uniqueKeysWithValues: joined.map { ($0["id"], $0["joined_id"]) })
+                    == expected, "seed \(seed)")
+            #expect(joined.allSatisfy { $0["reason"] == "joined" }, "seed \(seed)")
+            joins += joined.count
+        }
+        #expect(joins > 100)
+    }
+
+    @Test("Which channel came first makes no difference to the listens")
+    func order() throws {
+        for seed in 1...15 as ClosedRange<UInt64> {
+            var life = RandomLife(seed: seed)
+            let events = (0..<200).flatMap { _ in life.commit() }
+            let history = events.filter { $0.type == "export.spotify_history.row" }
+            let scrobbles = events.filter { $0.type == "lastfm.listens.page" }
+            let recent = events.filter { $0.type == "spotify.recent.page" }
+
+            let dumps = try [history + scrobbles + recent, recent + scrobbles + history]
+                .enumerated()
+                .map { index, events in
+                    let home = try Life(folder.file("\(seed)-\(index)"))
+                    // In two batches, so that what came first is joined anew.
+                    try home.fold(Array(events[..<(events.count / 2)]))
+                    try home.fold(Array(events[(events.count / 2)...]))
+                    return try home.projector.read {
+                        try Row.fetchAll(
+                            $0,
+                            sql: """
+                                SELECT n.uri, l.listened_at, l.channel, l.reason FROM listens l
+                                LEFT JOIN nodes n ON n.id = l.node_id
+                                WHERE l.reason IS NOT 'near_duplicate' ORDER BY 1, 2, 3, 4
+                                """
+                        ).map(\.description)
+                    }
+                }
+
+            #expect(dumps[0] == dumps[1], "seed \(seed)")
+        }
+    }
+
+    // MARK: What the services really sent
+
+    /// A recorded answer; nil where the fixtures are not beside the checkout.
+    private func fixture(_ path: String) -> [UInt8]? {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
+        return FileManager.default.contents(atPath: root + "/../../../shared/fixtures/" + path).map
+        {
+            Array($0)
+        }
+    }
+
+    private func count(_ home: Life, _ sql: String) throws -> Int? {
+        try home.projector.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM " + sql) }
+    }
+
+    @Test(
+        "Recorded pages of Last.fm give their rows",
+        arguments: [
+            ("user.getRecentTracks_20.json", EventKind.lastfmListensPage, "listens", 20),
+            ("user.getRecentTracks_empty_old.json", .lastfmListensPage, "listens", 0),
+            ("user.getRecentTracks_extended_single_object.json", .lastfmListensPage, "listens", 1),
+            ("user.getRecentTracks_nowplaying.json", .lastfmListensPage, "listens", 2),
+            (
+                "user.getLovedTracks_page1.json", .lastfmLovesPage, "page_items WHERE ordinal >= 0",
+                5
+            ),
+            (
+                "user.getLovedTracks_page2.json", .lastfmLovesPage, "page_items WHERE ordinal >= 0",
+                3
+            ),
+            ("user.getTopTracks.json", .lastfmCountsPage, "play_counts", 2),
+            ("track.getInfo_cher_believe.json", .lastfmTrackObserved, "play_counts", 1),
+            ("track.getInfo_no_album.json", .lastfmTrackObserved, "play_counts", 1),
+            ("track.getInfo_user_no_mbid.json", .lastfmTrackObserved, "play_counts", 1),
+            ("error_6_track_not_found.json", .lastfmTrackObserved, "play_counts", 0),
+        ])
+    func lastfm(name: String, kind: EventKind, table: String, rows: Int) throws {
+        guard let payload = fixture("lastfm/" + name) else { return }
+        let home = try Life(folder.file("home"))
+        let more: [(String, JSON)] =
+            switch kind {
+            case .lastfmListensPage: [("from", 0), ("to", 1), ("page", 1)]
+            case .lastfmTrackObserved: [("user", "rj")]
+            default: [("offset", 0)]
+            }
+        let stream =
+            kind == .lastfmTrackObserved
+            ? "lastfm:track:x/y" : Catalogue.type(kind).streamPrefix + "rj"
+        var compact: [UInt8] = []
+        payload.withUnsafeBufferPointer { appendCompact(JSONValue($0), to: &compact) }
+
+        try home.fold([
+            NewEvent(kind, on: StreamName(stream)!, .object(more + [("payload", .raw(compact))]))
+        ])
+
+        #expect(try count(home, table) == rows)
+        #expect(try count(home, "listens WHERE node_id IS NULL") == 0)
+        let asked = kind == .lastfmTrackObserved ? 1 : 0
+        #expect(try count(home, "lastfm_asked") == asked)
+    }
+
+    @Test(
+        "Recorded pages of Spotify give their rows",
+        arguments: [
+            ("recently_played_20.json", EventKind.spotifyRecentPage, "listens"),
+            ("liked_tracks_page.json", .spotifyLikesPage, "page_items WHERE ordinal >= 0"),
+            ("devmode_liked_tracks_page.json", .spotifyLikesPage, "page_items WHERE ordinal >= 0"),
+            (
+                "playlist_items_40_tracks_legacy.json", .spotifyPlaylistPage,
+                "page_items WHERE ordinal >= 0"
+            ),
+            (
+                "playlist_items_null_track.json", .spotifyPlaylistPage,
+                "page_items WHERE ordinal >= 0"
+            ),
+            (
+                "playlist_items_both_keys.json", .spotifyPlaylistPage,
+                "page_items WHERE ordinal >= 0"
+            ),
+            (
+                "playlist_items_local_files.json", .spotifyPlaylistPage,
+                "page_items WHERE ordinal >= 0"
+            ),
+            (
+                "devmode_mixed_playlist_items.json", .spotifyPlaylistPage,
+                "page_items WHERE ordinal >= 0"
+            ),
+            (
+                "my_playlists_null_row_2024.json", .spotifyPlaylistsPage,
+                "page_items WHERE ordinal >= 0"
+            ),
+            ("my_playlists_legacy.json", .spotifyPlaylistsPage, "page_items WHERE ordinal >= 0"),
+        ])
+    func spotify(name: String, kind: EventKind, table: String) throws {
+        guard let payload = fixture("spotify/" + name) else { return }
+        let home = try Life(folder.file("home"))
+        let prefix = Catalogue.type(kind).streamPrefix
+        let stream = prefix + (prefix.hasSuffix(":") ? "x" : "")
+        var compact: [UInt8] = []
+        payload.withUnsafeBufferPointer { appendCompact(JSONValue($0), to: &compact) }
+        let rows = payload.withUnsafeBufferPointer { JSONValue($0)["items"]?.elements.count ?? 0 }
+        #expect(rows > 0)
+
+        try home.fold([
+            NewEvent(kind, on: StreamName(stream)!, ["offset": 0, "payload": .raw(compact)])
+        ])
+
+        #expect(try count(home, table) == rows)
+        if kind == .spotifyRecentPage {
+            #expect(
+                try count(
+                    home,
+                    "listens WHERE reason IS NULL AND title_key IS NOT NULL "
+                        + "AND listened_at < ended_at") == rows)
+        }
+    }
+
+    @Test("A scrobble that is fetched again, in whatever page, is one listen")
+    func again() throws {
+        let home = try Life(folder.file("home"))
+        func page(_ times: [Int]) -> NewEvent {
+            NewEvent(
+                .lastfmListensPage, on: StreamName(fixed: "lastfm:listens:rj"),
+                [
+                    "from": 0, "to": 1, "page": 1,
+                    "payload": [
+                        "recenttracks": [
+                            "track": .array(
+                                times.map {
+                                    [
+                                        "name": "T", "artist": ["#text": "A"],
+                                        "date": ["uts": .text("\($0)")],
+                                    ]
+                                })
+                        ]
+                    ],
+                ])
+        }
+        let first = 1_700_000_000
+        try home.fold([page([first, first + 500]), page([first + 500, first + 900])])
+        try home.fold([page([first, first + 900, first + 1000, 5])])
+
+        #expect(try count(home, "listens") == 5)
+        #expect(try count(home, "listens WHERE reason = 'bad_time'") == 1)
+        _ = try home.projector.rebuild()
+        #expect(try home.projector.check().differing.isEmpty)
+        #expect(try count(home, "listens") == 5)
+    }
+}
