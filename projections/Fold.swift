@@ -26,16 +26,21 @@ public struct ReadableEvent {
     let line: EventLine
     let kind: EventKind
     let row: HistoryRow?
+    let titleKey: Int64?
     let upcast: [UInt8]?
 
     /// Reads a line.
     ///
+    /// - Parameter titleKeys: What remembers titles between the events of one reader.
     /// - Throws: `UnreadableEvent` for a type or version that this Narada does not know.
-    public init(_ line: EventLine) throws(UnreadableEvent) {
+    public init(_ line: EventLine, _ titleKeys: TitleKeys) throws(UnreadableEvent) {
         self.line = line
         (kind, upcast) = try Catalogue.resolve(line)
         let payload = kind == .spotifyHistoryRow ? line.data["payload"] : nil
         row = payload.map { HistoryRow($0) }
+        // Only what counts can be joined.
+        let title = row?.play.reason == nil ? row?.title : nil
+        titleKey = title?.withText { titleKeys.key($0) }
     }
 }
 
@@ -93,7 +98,7 @@ public final class Fold {
                     try nodes.node($0, rank: 2, in: line, ordinal: &ordinal) { row.facts }
                 }
             }
-            try listens?.historyRow(row, node: node, seq: line.seq)
+            try listens?.historyRow(row, event.titleKey, node: node, seq: line.seq)
         case .spotifyTrackObserved:
             guard let payload = data["payload"] else { return }
             let node = try nodes.node(line.stream, rank: 3, in: line, ordinal: &ordinal) {

@@ -11,14 +11,14 @@ struct ReadBatch {
     /// Reads the lines of a batch.
     ///
     /// - Throws: `UnreadableEvent`, or `FoldError` for a line that is none of this format.
-    init(_ batch: Batch) throws {
+    init(_ batch: Batch, _ titleKeys: TitleKeys) throws {
         self.batch = batch
         events = try (0..<batch.count).map { index in
             let seq = batch.firstSeq + Seq(index)
             guard let line = EventLine(batch[index]), line.seq == seq else {
                 throw FoldError(seq: seq, reason: "it is not a line of this format")
             }
-            return try ReadableEvent(line)
+            return try ReadableEvent(line, titleKeys)
         }
     }
 }
@@ -43,11 +43,12 @@ final class BatchPipe: @unchecked Sendable {
     }
 
     private func read() {
+        let titleKeys = TitleKeys()
         while true {
             free.wait()
             let isCancelled = lock.withLock { self.isCancelled }
             let start = ContinuousClock.now
-            let next = Result { isCancelled ? nil : try cursor.next().map(ReadBatch.init) }
+            let next = Result { isCancelled ? nil : try cursor.next().map { try ReadBatch($0, titleKeys) } }
             busySeconds += (ContinuousClock.now - start) / .seconds(1)
             lock.withLock { waiting.append(next) }
             filled.signal()

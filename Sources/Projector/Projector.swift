@@ -68,10 +68,11 @@ public struct Projector: Sendable {
                     var seq = state.checkpoint.seq
                     try db.inTransaction(.immediate) {
                         let fold = try Fold(db.handle(), fresh: false)
+                        let titleKeys = TitleKeys()
                         for event in events {
                             seq += 1
                             try event.line(seq: seq, at: time, run: "").withUnsafeBufferPointer {
-                                if let line = EventLine($0) { try fold.apply(ReadableEvent(line)) }
+                                if let line = EventLine($0) { try fold.apply(ReadableEvent(line, titleKeys)) }
                             }
                         }
                         try fold.finish(all: false)
@@ -150,10 +151,11 @@ public struct Projector: Sendable {
             try Self.open(home.databasePath, timeoutMS: timeoutMS).inDatabase { db in
                 try db.inTransaction(.immediate) {
                     let fold = try Fold(db.handle(), fresh: false)
+                    let titleKeys = TitleKeys()
                     var offset = 0
                     var reached = state.checkpoint
                     while let lines = batch {
-                        for event in try ReadBatch(lines).events { try fold.apply(event) }
+                        for event in try ReadBatch(lines, titleKeys).events { try fold.apply(event) }
                         report.events += lines.count
                         reached = lines.checkpoint
                         offset = lines.offset

@@ -17,7 +17,7 @@ final class ListensFold {
     private let isComplete: Bool
     private var heard: Set<Heard> = []  // of channels that may tell the same row again
     private var recent: Set<Int64> = []  // nodes with new rows of recent plays
-    private var titles = [(text: [UInt8], key: Int64)](repeating: ([], 0), count: 1 << 16)
+    private let titleKeys = TitleKeys()
 
     // Audioscrobbler, Last.fm's beginning, is of 2002; earlier times come from broken clocks.
     private static let firstScrobbleMS: Milliseconds = 1_009_843_200_000
@@ -30,10 +30,10 @@ final class ListensFold {
             database, "INSERT INTO listens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)")
     }
 
-    func historyRow(_ row: HistoryRow, node: Node?, seq: Seq) throws {
+    func historyRow(_ row: HistoryRow, _ titleKey: Int64?, node: Node?, seq: Seq) throws {
         try add(
             seq << 16, .spotifyHistory, node, start: row.play.startedAtMS, end: row.play.endedAtMS,
-            played: row.play.playedMS, row.play.reason, title: row.title)
+            played: row.play.playedMS, row.play.reason, titleKey)
     }
 
     /// Takes in a scrobble, unless its page was fetched before.
@@ -42,7 +42,8 @@ final class ListensFold {
         else { return }
         try add(
             id, .lastfm, node, start: time, end: nil, played: nil,
-            time < Self.firstScrobbleMS ? .badTime : node == nil ? .noTrack : nil, title: title)
+            time < Self.firstScrobbleMS ? .badTime : node == nil ? .noTrack : nil,
+            title?.withText { titleKeys.key($0) })
     }
 
     /// Takes in a play that Spotify showed as a recent one, unless it did before.
@@ -56,7 +57,7 @@ final class ListensFold {
         if let node { recent.insert(node.id) }
         try add(
             id, .spotifyRecent, node, start: time, end: time, played: nil,
-            time == nil ? .badTime : node == nil ? .noTrack : nil, title: nil)
+            time == nil ? .badTime : node == nil ? .noTrack : nil, nil)
     }
 
     private func isNew(
@@ -74,7 +75,7 @@ final class ListensFold {
 
     private func add(
         _ id: Int64, _ channel: Channel, _ node: Node?, start: Milliseconds?, end: Milliseconds?,
-        played: Int64?, _ reason: Play.Reason?, title: JSONValue?
+        played: Int64?, _ reason: Play.Reason?, _ titleKey: Int64?
     ) throws {
         insert.bind(1, id)
         insert.bind(2, node?.trackID)
@@ -84,26 +85,8 @@ final class ListensFold {
         insert.bind(6, played)
         insert.bind(7, channel.rawValue)
         insert.bind(8, reason?.rawValue)
-        // Only what counts can be joined.
-        insert.bind(9, reason == nil ? title.map { $0.withText { titleKey($0) } } : nil)
+        insert.bind(9, titleKey)
         try insert.run()
-    }
-
-    /// The first 8 bytes of the SHA-256 of a title as it is compared.
-    ///
-    /// A history names few titles again and again: each is looked up in the one slot that its bytes lead to.
-    private func titleKey(_ title: Bytes) -> Int64 {
-        guard let first = title.first else { return 0 }
-        var hash = UInt64(title.count)
-        for byte in title.suffix(8) { hash = hash << 7 ^ UInt64(byte) }
-        hash = (hash ^ UInt64(first) << 53) &* 0x9E37_79B9_7F4A_7C15
-        let slot = Int(hash >> 48)
-        if titles[slot].text.withUnsafeBufferPointer(title.equals) { return titles[slot].key }
-        let key = SHA256.digest(TitleKey.normalized(title)).bytes.prefix(8).reduce(0) {
-            $0 << 8 | Int64($1)
-        }
-        titles[slot] = (Array(title), key)
-        return key
     }
 
     /// Brings in what depends on several rows; needs the indexes.
@@ -146,7 +129,7 @@ final class ListensFold {
                 node
             ).each { row in
                 var title = row.text(4)
-                let key = title?.withUTF8 { titleKey($0) }
+                let key = title?.withUTF8 { titleKeys.key($0) }
                 let oldKey = row.isNull(3) ? nil : row.integer(3)
                 guard !row.isNull(2), key != oldKey || row.integer(1) != row.integer(2) else {
                     return
