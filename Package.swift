@@ -89,7 +89,7 @@ let package = Package(
             dependencies: ["Events", "JSONText", "Ledger", arguments] + sqlite,
             swiftSettings: settings),
         .target(
-            name: "TestSupport", dependencies: ["JSONText", "Ledger", "Projector"],
+            name: "TestSupport", dependencies: ["Connectors", "JSONText", "Ledger", "Projector"],
             path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(

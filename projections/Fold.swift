@@ -126,31 +126,32 @@ public final class Fold {
                     endedAt: row["played_at"]?.text.flatMap { ISOTime.parse($0) })
             }
         case .lastfmListensPage:
-            for (index, row) in LastfmRow.rows(data, "recenttracks").enumerated() {
+            for (index, row) in LastfmRow.rows(of: data["payload"]?["recenttracks"]).enumerated() {
                 guard !row.isPlaying, let time = row.timeMS else { continue }
                 try listens?.scrobble(
                     line.seq << 16 | Int64(index), try lastfm(row, line, &ordinal), at: time,
                     title: row.value["name"])
             }
+            try listens?.walked(line, from: data["from"], to: data["to"], page: data["page"])
         case .matchAsserted:
             let pair = data["uris"]?.elements.compactMap(\.text) ?? []
             try ensure(
                 pair.map { ListedItem(PlaylistItem(uri: $0)) }, line, &ordinal)
             try groups.asserted(pair, data, line)
         case .lastfmLovesPage:
-            let items = LastfmRow.rows(data, "lovedtracks").map(\.item)
+            let items = LastfmRow.rows(of: data["payload"]?["lovedtracks"]).map(\.item)
             try ensure(items.map { ListedItem($0) }, line, &ordinal)
             playlists?.page(items, stream: line.streamName, seq: line.seq)
         case .lastfmCountsPage:
             let user = String(line.streamName.dropFirst("lastfm:counts:".count))
-            for (index, row) in LastfmRow.rows(data, "toptracks").enumerated() {
+            for (index, row) in LastfmRow.rows(of: data["payload"]?["toptracks"]).enumerated() {
                 guard let node = try lastfm(row, line, &ordinal) else { continue }
                 try groups.count(
                     node, user: user, plays: nil, userPlays: row.value["playcount"]?.number ?? 0,
                     id: line.seq << 16 | Int64(index), at: line.at)
             }
         case .lastfmTrackObserved:
-            let row = data["payload"]?["track"].map { LastfmRow(value: $0) }
+            let row = data["payload"]?["track"].map { LastfmRow($0) }
             let node = try row.flatMap { try lastfm($0, line, &ordinal) }
             let user = data["user"]?.text
             if let row, let node {
@@ -168,6 +169,9 @@ public final class Fold {
             try playlists?.observed(data, stream: line.streamName, seq: line.seq, at: line.at)
         case .lastfmListensFetched, .lastfmCountsFetched:
             try playlists?.fetched(data["count"]?.integer ?? 0, line)
+            if event.kind == .lastfmListensFetched {
+                try listens?.walked(line, through: data["to"])
+            }
         case .connectorLimited, .workflowStarted, .workflowFinished, .workflowFailed,
             .transformApplied:
             try playlists?.record(event.kind, data, line)

@@ -17,7 +17,7 @@ public enum ReadModel: String, CaseIterable, Sendable {
                 "likes", "fetches", "outbox", "service_playlists",
                 "limits", "workflow_runs", "transforms",
             ]
-        case .listens: ["listens"]
+        case .listens: ["listens", "walks"]
         }
     }
 

@@ -209,3 +209,11 @@ CREATE TABLE listens(
     title_key INTEGER,                  -- what its title is compared by
     joined_id INTEGER                   -- joined: the listen that it tells of
 );
+CREATE TABLE walks(                     -- walks through a user's scrobbles, newest first
+    stream TEXT PRIMARY KEY,
+    from_s INTEGER NOT NULL,            -- the span of the last one, seconds since 1970
+    to_s INTEGER NOT NULL,
+    page_count INTEGER NOT NULL,        -- pages recorded of it; 0: it is complete
+    last_page INTEGER NOT NULL,
+    through_s INTEGER                   -- the last second of the last complete one
+) WITHOUT ROWID;

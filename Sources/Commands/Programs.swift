@@ -14,7 +14,8 @@ public struct NaradaCmd: ParsableCommand {
         version: naradaVersion,
         subcommands: [
             InitCommand.self, EventsCommand.self, AppendCommand.self, ImportCommand.self,
-            PlaylistCommand.self, LoginCommand.self, LogoutCommand.self, RunCommand.self,
+            PlaylistCommand.self, LoginCommand.self, LogoutCommand.self, FetchCommand.self,
+            RunCommand.self,
             ValidateCommand.self, NodesCommand.self,
             SealCommand.self, RepairCommand.self,
         ])

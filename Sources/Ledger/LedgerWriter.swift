@@ -59,15 +59,26 @@ public final class LedgerWriter {
     ///     none of them may have got an event since.
     /// - Returns: The seqs given.
     /// - Throws: `stream-changed`, `ledger-busy`, `too-large`, damage found on opening, `io-error`.
-    @discardableResult public func append(_ events: [NewEvent], expecting: [StreamName: Seq] = [:])
-        throws(LedgerError) -> ClosedRange<Seq>
-    {
+    @discardableResult
+    public func append(
+        _ events: [NewEvent], expecting: [StreamName: Seq] = [:]
+    ) throws(LedgerError) -> ClosedRange<Seq> {
+        try append(expecting: expecting) { _ in events }
+    }
+
+    /// Appends events that name each other by seq, all or none, durable when it returns.
+    ///
+    /// - Parameter events: Gives them, told the seq that the first one will have.
+    @discardableResult
+    public func append(
+        expecting: [StreamName: Seq], _ events: (Seq) -> [NewEvent]
+    ) throws(LedgerError) -> ClosedRange<Seq> {
         try locked { () throws(LedgerError) in
             let walk = try open()
             try checkStreams(expecting)
             if !clockChecked { try noteClock(walk) }
             clockChecked = true
-            return try commit(events, walk)
+            return try commit(events(walk.position.seq + 1), walk)
         }
     }
 

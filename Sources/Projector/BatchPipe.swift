@@ -48,7 +48,9 @@ final class BatchPipe: @unchecked Sendable {
             free.wait()
             let isCancelled = lock.withLock { self.isCancelled }
             let start = ContinuousClock.now
-            let next = Result { isCancelled ? nil : try cursor.next().map { try ReadBatch($0, titleKeys) } }
+            let next = Result {
+                isCancelled ? nil : try cursor.next().map { try ReadBatch($0, titleKeys) }
+            }
             busySeconds += (ContinuousClock.now - start) / .seconds(1)
             lock.withLock { waiting.append(next) }
             filled.signal()

@@ -72,7 +72,9 @@ public struct Projector: Sendable {
                         for event in events {
                             seq += 1
                             try event.line(seq: seq, at: time, run: "").withUnsafeBufferPointer {
-                                if let line = EventLine($0) { try fold.apply(ReadableEvent(line, titleKeys)) }
+                                if let line = EventLine($0) {
+                                    try fold.apply(ReadableEvent(line, titleKeys))
+                                }
                             }
                         }
                         try fold.finish(all: false)
@@ -155,7 +157,9 @@ public struct Projector: Sendable {
                     var offset = 0
                     var reached = state.checkpoint
                     while let lines = batch {
-                        for event in try ReadBatch(lines, titleKeys).events { try fold.apply(event) }
+                        for event in try ReadBatch(lines, titleKeys).events {
+                            try fold.apply(event)
+                        }
                         report.events += lines.count
                         reached = lines.checkpoint
                         offset = lines.offset

@@ -35,6 +35,14 @@ public struct Program: Sendable {
     public func start(
         _ arguments: [String], environment: [String: String] = [:], input: String? = nil
     ) throws -> (process: Process, finish: () -> Result) {
+        let (process, _, finish) = try watched(arguments, environment: environment, input: input)
+        return (process, finish)
+    }
+
+    /// Starts it so that what it has printed so far can be read meanwhile.
+    public func watched(
+        _ arguments: [String], environment: [String: String] = [:], input: String? = nil
+    ) throws -> (process: Process, output: () -> String, finish: () -> Result) {
         let process = Process()
         let command = launcher + [folder + "/" + name] + arguments
         process.executableURL = URL(fileURLWithPath: command[0])
@@ -53,15 +61,16 @@ public struct Program: Sendable {
         process.standardError = FileHandle(forWritingAtPath: paths[1])
         process.standardInput = FileHandle(forReadingAtPath: paths[2])
         try process.run()
+        func output() -> Data { FileManager.default.contents(atPath: paths[0]) ?? Data() }
         return (
-            process,
+            process, { String(decoding: output(), as: UTF8.self) },
             {
                 process.waitUntilExit()
                 defer { withExtendedLifetime(folder) {} }
                 return Result(
                     status: process.terminationReason == .uncaughtSignal
                         ? 128 + process.terminationStatus : process.terminationStatus,
-                    output: Array(FileManager.default.contents(atPath: paths[0]) ?? Data()),
+                    output: Array(output()),
                     error: String(
                         decoding: FileManager.default.contents(atPath: paths[1]) ?? Data(),
                         as: UTF8.self))

@@ -60,6 +60,28 @@ final class ListensFold {
             time == nil ? .badTime : node == nil ? .noTrack : nil, nil)
     }
 
+    /// Notes a page of a walk through scrobbles; pages without news were not recorded.
+    func walked(_ line: EventLine, from: JSONValue?, to: JSONValue?, page: JSONValue?) throws {
+        try sql(
+            """
+            INSERT INTO walks VALUES (?1, ?2, ?3, 1, ?4, NULL) ON CONFLICT(stream) DO UPDATE SET
+                page_count = CASE WHEN page_count > 0 AND from_s = ?2 AND to_s = ?3
+                    THEN page_count + 1 ELSE 1 END,
+                from_s = ?2, to_s = ?3, last_page = ?4
+            """, line.streamName, from?.integer, to?.integer, page?.integer
+        ).run()
+    }
+
+    /// Notes that a walk is complete.
+    func walked(_ line: EventLine, through: JSONValue?) throws {
+        try sql(
+            """
+            INSERT INTO walks VALUES (?1, 0, 0, 0, 0, ?2) ON CONFLICT(stream) DO UPDATE SET
+                page_count = 0, last_page = 0, through_s = ?2
+            """, line.streamName, through?.integer
+        ).run()
+    }
+
     private func isNew(
         _ channel: Channel, _ time: Milliseconds, _ node: Node?, _ condition: String
     ) throws -> Bool {

@@ -26,9 +26,10 @@ public struct ListedItem {
         facts = NodeFacts()
     }
 
-    /// Reads a row of a page: the track under `item` or `track` is a reference, an object, or null.
+    /// Reads a row of a page: the row itself, or what is under `item` or `track`, is a reference, an object,
+    /// or null.
     init(pageRow row: JSONValue) {
-        let track = row["item"] ?? row["track"]
+        let track = row["uri"] != nil ? row : row["item"] ?? row["track"]
         item = PlaylistItem(
             uri: track?["uri"]?.text, addedAtMS: row["added_at"]?.text.flatMap { ISOTime.parse($0) }
         )

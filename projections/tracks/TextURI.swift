@@ -58,7 +58,8 @@ public struct TextURI {
         text.utf8.allSatisfy { $0 < 0x80 } ? text : String(String.UnicodeScalarView(text._nfc))
     }
 
-    private static func encoded(_ text: String, plain: String = "") -> String {
+    /// Percent-encodes all but the unreserved characters of RFC 3986.
+    package static func encoded(_ text: String, plain: String = "") -> String {
         text.utf8.map { byte -> String in
             let isPlain =
                 (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF)

@@ -26,7 +26,7 @@ final class Session {
     private let lockTimeoutMS: Int
     private let task: String
     /// The seqs that this command's own events got.
-    private(set) var appended: [ClosedRange<Seq>] = []
+    var appended: [ClosedRange<Seq>] = []
 
     /// Opens a home for reading.
     convenience init(reading globals: GlobalOptions) throws {

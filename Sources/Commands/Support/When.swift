@@ -29,6 +29,12 @@ struct When: ExpressibleByArgument, Sendable {
         }
     }
 
+    /// How long `12h`, `3d`, `2w` or `6mo` is, in milliseconds; nil for a text that is no span.
+    static func spanMS(_ text: String) -> Milliseconds? {
+        guard let when = When(argument: text), case .ago = when.form else { return nil }
+        return when.time(now: 0, end: false).map { -$0 }
+    }
+
     /// The moment in milliseconds; nil for a seq.
     ///
     /// - Parameter end: Whether a date means its end instead of its beginning.

@@ -21,7 +21,7 @@ struct PlaylistCommand: ParsableCommand {
         subcommands: [
             Create.self, Add.self, Remove.self, Move.self, Rename.self, Describe.self, Delete.self,
             Link.self,
-            Unlink.self, Restore.self,
+            Unlink.self, Restore.self, Push.self, Pull.self,
         ])
 
     struct Create: ParsableCommand {
@@ -197,16 +197,17 @@ struct PlaylistCommand: ParsableCommand {
         func run() throws { try link(options, playlist, nil, .playlistUnlinked) }
     }
 
-    struct Restore: ParsableCommand {
+    struct Restore: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a playlist what it was at a moment, in order.",
             discussion: "Example: narada-cmd playlist restore Morning --as-of 2026-05-01")
         @OptionGroup var options: WriteOptions
         @Argument var playlist: String
         @Option(help: "RFC 3339, a date, a seq, or so long ago (3d, 2w, 6mo).") var asOf: When
+        @Flag(help: "Push it to the service that it is linked to as well.") var push = false
         @Flag(help: "Say what would change and append nothing.") var dryRun = false
 
-        func run() throws {
+        func run() async throws {
             let session = try Session(writing: options, task: "playlist restore", creating: false)
             var name = ""
             var uri = ""
@@ -236,12 +237,19 @@ struct PlaylistCommand: ParsableCommand {
                         ["as_of": .integer(max(seq, 1)), "items": .array(items)])
                 ]
             }
+            var cannot: [Int] = []
+            if push {
+                cannot = try await session.talking {
+                    try await PlaylistPush(session, force: true, dryRun: dryRun).push(uri).cannot
+                }
+            }
             let gone = then.enumerated().filter { $1.uri == nil }.map { JSON($0.offset + 1) }
             try session.answer(
                 [
                     ("playlist", .text(uri)), ("count", JSON(then.count)),
                     ("unavailable", .array(gone)),
-                    ("cannot", []), ("added", JSON(difference.added.count)),
+                    ("cannot", .array(cannot.map { JSON($0) })),
+                    ("added", JSON(difference.added.count)),
                     ("removed", JSON(difference.removed.count)),
                     ("moved", JSON(difference.moved.count)),
                 ],

@@ -5,7 +5,7 @@ import Ledger
 import Music
 import Workflows
 
-struct RunCommand: ParsableCommand {
+struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run a workflow.",
         discussion: "Example: narada-cmd run sort_by_plays.json --param playlist=Morning")
@@ -24,7 +24,7 @@ struct RunCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run() async throws {
         let parameters = param.map {
             $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         }
@@ -32,17 +32,11 @@ struct RunCommand: ParsableCommand {
             workflow, Dictionary(parameters.map { (String($0[0]), String($0[1])) }) { $1 },
             options.globals)
         let session = try Session(writing: options, task: "run", creating: false)
-        let outcome: WorkflowOutcome
-        do {
-            outcome = try waiting { [seed, dryRun] in
-                try await WorkflowRun.run(
-                    plan, in: World(session), on: try streamName("workflow:\(session.run)"),
-                    seed: seed ?? Int64.random(in: 0..<1 << 53), startedAtMS: session.clock.now,
-                    isDry: dryRun)
-            }
-        } catch {
-            try? session.finish()  // What went before stays appended.
-            throw error
+        let outcome = try await session.talking {
+            try await WorkflowRun.run(
+                plan, in: World(session), on: try streamName("workflow:\(session.run)"),
+                seed: seed ?? Int64.random(in: 0..<1 << 53), startedAtMS: session.clock.now,
+                isDry: dryRun)
         }
         let written = outcome.playlist.map { ", \($0)" } ?? ""
         try session.answer(
@@ -118,18 +112,4 @@ private func plan(_ path: String, _ parameters: [String: String]?, _ globals: Gl
                 "mend \(faults.count == 1 ? "it" : "them"); `narada-cmd nodes` lists what there is."
         )
     }
-}
-
-/// Runs asynchronous work to its end while the calling thread waits.
-private func waiting<R>(_ body: @escaping () async throws -> R) throws -> R {
-    // The thread that waits touches nothing of it until the work has ended.
-    nonisolated(unsafe) let body = body
-    nonisolated(unsafe) var result: Result<R, any Error> = .failure(CancellationError())
-    let done = DispatchSemaphore(value: 0)
-    Task.detached {
-        do { result = .success(try await body()) } catch { result = .failure(error) }
-        done.signal()
-    }
-    done.wait()
-    return try result.get()
 }

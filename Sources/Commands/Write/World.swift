@@ -1,3 +1,4 @@
+import Connectors
 import Events
 import Foundation
 import GRDB
@@ -66,17 +67,27 @@ final class World: WorkflowWorld {
         // Tracks are looked up each time: what was fetched since may have joined some.
         let key = ["tracks", "nodes"].contains(table) ? "id" : "track_id"
         let sql = """
-            WITH counts AS (SELECT * FROM play_counts WHERE is_deleted = 0),
-            their_counts AS (SELECT * FROM counts WHERE user_id COLLATE NOCASE = ifnull(?2,
-                (SELECT min(user_id) FROM counts HAVING count(DISTINCT user_id) = 1))),
-            liked AS (SELECT * FROM likes WHERE is_deleted = 0),
-            wanted AS (SELECT uri, track_id AS track FROM nodes
-                WHERE uri IN (SELECT value FROM json_each(?1)))
+            WITH wanted AS (SELECT uri, track_id AS track FROM nodes
+                WHERE uri IN (SELECT value FROM json_each(?1))),
+            members AS (SELECT DISTINCT track, n.id, n.uri FROM wanted
+                JOIN nodes n ON n.track_id = track),
+            entities AS (SELECT track, id FROM members
+                UNION SELECT track, n.id FROM members m JOIN matches ON a_uri = m.uri
+                JOIN nodes n ON n.uri = b_uri
+                UNION SELECT track, n.id FROM members m JOIN matches ON b_uri = m.uri
+                JOIN nodes n ON n.uri = a_uri),
+            counts AS (SELECT track AS track_id, c.* FROM entities e
+                JOIN lastfm_counts c ON c.node_id = e.id
+                WHERE user_id COLLATE NOCASE = ifnull(?2, (SELECT min(user_id) FROM lastfm_counts
+                    HAVING count(DISTINCT user_id) = 1))),
+            liked AS (SELECT * FROM likes WHERE is_deleted = 0)
             SELECT uri, value FROM wanted JOIN (SELECT \(key) AS id, \(column) AS value FROM \(table)
                 WHERE \(key) IN (SELECT track FROM wanted) GROUP BY \(key)) ON id = track
             """
         let uris = JSON.array(rows.map { JSON($0.uri) }).text
-        let user = ProcessInfo.processInfo.environment["LASTFM_USER"]
+        // Two ids of one song see the same entity, also where it is grouped with the other one only.
+        let user =
+            try session.credentials.read("lastfm")?["user"] ?? session.settings["LASTFM_USER"]
         return try session.projector.read { db in
             var values: [String: MetricValue] = [:]
             for row in try Row.fetchAll(db, sql: sql, arguments: [uris, user]) {
@@ -96,8 +107,8 @@ final class World: WorkflowWorld {
         case .plays: ("max(plays)", "listen_counts")
         case .firstPlayed: ("max(first_played)", "listen_counts")
         case .lastPlayed: ("max(last_played)", "listen_counts")
-        case .lastfmUserPlays: ("sum(user_play_count)", "their_counts")
-        case .lastfmGlobalPlays: ("max(play_count)", "counts")
+        case .lastfmUserPlays: ("sum(user_play_count)", "counts")
+        case .lastfmGlobalPlays: ("sum(play_count)", "counts")
         case .likedAt: ("min(liked_at)", "liked")
         case .identity: ("max(uri)", "nodes")
         case .releaseDate: ("max(release_date)", "tracks")
@@ -160,14 +171,12 @@ final class World: WorkflowWorld {
     // MARK: Services
 
     func fetchLastfmCounts(for rows: [TrackRow], maxAge: String) async throws {
-        throw Self.unwired("Last.fm")
+        let age = try maxAgeMS(maxAge)
+        _ = try await LastfmFetch(session).counts(of: rows.compactMap(\.uri), maxAgeMS: age)
     }
 
-    func push(_ playlist: String, to service: String) async throws { throw Self.unwired(service) }
-
-    private static func unwired(_ service: String) -> NaradaError {
-        NaradaError(
-            .unavailable, "not-wired", "workflows do not talk to \(service) yet",
-            hint: "take that node out of the workflow.")
+    func push(_ playlist: String, to service: String) async throws {
+        let report = try await PlaylistPush(session).push(playlist)
+        lastSeen[report.playlist.uri] = session.appended.last?.upperBound
     }
 }

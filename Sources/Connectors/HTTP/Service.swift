@@ -109,6 +109,11 @@ public final class Service: Sendable {
         ServiceError(code, name, message, remedy: remedy, reason: reason, status: status)
     }
 
+    /// Waits, for something that shows late; hardly at all where nothing is spaced.
+    public func pause(_ seconds: Int) async throws {
+        try await pace.sleep(isPaced ? .seconds(seconds) : .seconds(seconds) / 20)
+    }
+
     private func perform(_ request: HTTPRequest, wantsJSON: Bool) async throws -> HTTPResponse {
         precondition(request.url.hasPrefix(base), "an address of another service")
         var counts = Counts()

@@ -1,0 +1,384 @@
+import Connectors
+import Events
+import GRDB
+import JSONText
+import Ledger
+import Music
+import Projections
+import Projector
+
+/// Takes in what Last.fm tells about one user.
+final class LastfmFetch {
+    let session: Session
+    let client: LastfmClient
+    let user: String
+
+    init(_ session: Session) throws {
+        self.session = session
+        client = try session.lastfm(limits: try session.limits())
+        user =
+            try session.credentials.read("lastfm")?["user"]
+            ?? session.settings.require("LASTFM_USER")
+    }
+
+    private func stream(_ what: String) throws -> StreamName {
+        try streamName("lastfm:\(what):\(TextURI.encoded(user))")
+    }
+
+    // MARK: Listens
+
+    // Last.fm takes scrobbles that are up to two weeks old (`api/lastfm.md` §6.6), so that much is looked at again.
+    private static let lateSeconds: Int64 = 14 * 86_400
+    private static let rowsPerPage = 200  // The most that is documented (`api/lastfm.md` §6.1).
+
+    /// A walk through the scrobbles of a span of time, newest first, and how far it has come.
+    private struct Walk {
+        var from: Int64
+        var to: Int64
+        var page: Int64 = 1
+    }
+
+    /// Where to go on: in a walk that was not finished, else in a new one since the last.
+    private func walk(_ stream: StreamName) throws -> Walk {
+        try session.projector.read { db in
+            let row = try Row.fetchOne(
+                db,
+                sql:
+                    "SELECT from_s, to_s, page_count, last_page, through_s FROM walks WHERE stream = ?",
+                arguments: [stream.description])
+            let now = session.clock.now / 1000
+            guard let row else { return Walk(from: 0, to: now) }
+            let pages: Int64 = row[2]
+            // Pages without news are not recorded; a walk with gaps begins again.
+            if pages > 0, pages == row[3] {
+                return Walk(from: row[0], to: row[1], page: pages + 1)
+            }
+            return Walk(from: max(0, (row[4] ?? 0) - Self.lateSeconds), to: now)
+        }
+    }
+
+    /// Fetches the scrobbles that are not known yet, page by page, each recorded as it comes.
+    ///
+    /// - Returns: How many scrobbles are new, and the pages that could not be read.
+    func listens() async throws -> (new: Int, unreadable: [Int]) {
+        try session.catchUp()
+        let stream = try stream("listens")
+        let walk = try walk(stream)
+        var new = 0
+        var unreadable: [Int] = []
+        var total: Int64 = 0
+        var query = [("to", "\(walk.to)")]
+        if walk.from > 0 { query.append(("from", "\(walk.from)")) }
+        try await pages(
+            "user.getRecentTracks", "recenttracks", query, size: Self.rowsPerPage,
+            from: Int(walk.page),
+            unreadable: { unreadable.append($0) }
+        ) { page, list, payload in
+            total = list["@attr"]?["total"]?.number ?? list["total"]?.number ?? 0
+            let fresh = try self.fresh(list)
+            new += fresh
+            guard fresh > 0 else { return true }
+            let data: JSON = [
+                "from": .integer(walk.from), "to": .integer(walk.to), "page": JSON(page),
+                "payload": .raw(payload),
+            ]
+            try session.append([NewEvent(.lastfmListensPage, on: stream, data)], expecting: [:])
+            return true
+        }
+        if unreadable.isEmpty {
+            let data: JSON = [
+                "from": .integer(walk.from), "to": .integer(walk.to), "count": .integer(total),
+            ]
+            try session.append([NewEvent(.lastfmListensFetched, on: stream, data)], expecting: [:])
+        }
+        return (new, unreadable)
+    }
+
+    /// How many rows of a page are no listens yet.
+    private func fresh(_ list: JSONValue) throws -> Int {
+        let rows = LastfmRow.rows(of: list).map(\.item).filter { $0.addedAtMS != nil }
+        guard let first = rows.compactMap(\.addedAtMS).min(),
+            let last = rows.compactMap(\.addedAtMS).max()
+        else { return 0 }
+        let known = try session.projector.read { db in
+            try Row.fetchSet(
+                db,
+                sql: """
+                    SELECT l.listened_at, n.uri FROM listens l JOIN nodes n ON n.id = l.node_id
+                    WHERE l.listened_at BETWEEN ? AND ? AND l.channel = ?
+                    """, arguments: [first, last, Channel.lastfm.rawValue])
+        }
+        let keys = Set(known.map { "\($0[0] as Int64) \($0[1] as String)" })
+        return rows.count { !keys.contains("\($0.addedAtMS ?? 0) \($0.uri ?? "")") }
+    }
+
+    /// Walks the pages of a list until the last, each checked to be this user's.
+    private func pages(
+        _ method: String, _ container: StaticString, _ query: [(String, String)], size: Int,
+        from first: Int = 1, unreadable: ((Int) -> Void)? = nil,
+        _ visit: (_ page: Int, _ list: JSONValue, _ payload: [UInt8]) throws -> Bool
+    ) async throws {
+        var page = first
+        var last = first
+        while page <= last {
+            do {
+                let body = try await client.call(
+                    method,
+                    [("user", user), ("limit", "\(size)"), ("page", "\(page)")] + query)
+                let goesOn = try body.read { answer in
+                    var payload: [UInt8] = []
+                    appendCompact(answer, to: &payload)
+                    guard let list = answer[container] else { return false }
+                    let attributes = list["@attr"] ?? list
+                    last = Int(attributes["totalPages"]?.number ?? 0)
+                    return try visit(page, list, payload)
+                }
+                if !goesOn { break }
+            } catch let error as ServiceError where error.code == .malformed && unreadable != nil {
+                unreadable?(page)
+                session.note("page \(page) cannot be read: \(error.message)")
+            }
+            session.progress.show("reading \(container)", page, of: last)
+            page += 1
+        }
+        session.progress.finish()
+    }
+
+    // MARK: Loves
+
+    /// Fetches the loved tracks: only the newest where the total says that the others are as they were.
+    ///
+    /// - Returns: How many there are, and whether anything has changed.
+    func loves() async throws -> (count: Int, changed: Bool) {
+        try session.catchUp()
+        let known = try session.likes(of: "lastfm")
+        var reading = ListReading(stream: try stream("loves"), seq: try session.caughtUpSeq())
+        try await pages("user.getLovedTracks", "lovedtracks", [], size: 1000) {
+            page, list, payload in
+            reading.pages.append(
+                NewEvent(
+                    .lastfmLovesPage, on: reading.stream,
+                    ["offset": JSON(reading.items.count), "payload": .raw(payload)]))
+            reading.items += LastfmRow.rows(of: list).map(\.item)
+            let total = list["@attr"]?["total"]?.number
+            return !reading.keepRest(
+                of: known, total: total, isLast: total == Int64(reading.items.count))
+        }
+        guard reading.differs(from: known) else { return (known.count, false) }
+        try session.append(expecting: [reading.stream: reading.seq]) { first in
+            reading.closed(by: .lastfmLovesFetched, first: first)
+        }
+        return (reading.items.count + reading.kept, true)
+    }
+
+    // MARK: Counts
+
+    /// Fetches the plays of all tracks the user ever scrobbled, unless that was done lately.
+    ///
+    /// - Returns: How many tracks Last.fm named; nil if the counts are younger than `maxAgeMS`.
+    func allCounts(maxAgeMS: Milliseconds) async throws -> Int? {
+        try session.catchUp()
+        let stream = try stream("counts")
+        let age = try session.projector.read { db in
+            try Milliseconds.fetchOne(
+                db, sql: "SELECT max(fetched_at) FROM fetches WHERE stream = ?",
+                arguments: [stream.description])
+        }.map { session.clock.now - $0 }
+        if let age, age < maxAgeMS { return nil }
+        var count = 0
+        var seqs: [JSON] = []
+        try await pages("user.getTopTracks", "toptracks", [("period", "overall")], size: 1000) {
+            page, list, payload in
+            try session.append(
+                [
+                    NewEvent(
+                        .lastfmCountsPage, on: stream,
+                        ["offset": JSON(count), "payload": .raw(payload)])
+                ], expecting: [:])
+            seqs.append(JSON(session.appended.last?.upperBound))
+            count += LastfmRow.rows(of: list).count
+            return true
+        }
+        try session.append(
+            [
+                NewEvent(
+                    .lastfmCountsFetched, on: stream,
+                    ["count": JSON(count), "pages": .array(seqs)])
+            ], expecting: [:])
+        try assertMatches()
+        return count
+    }
+
+    /// Asks for the plays of some tracks, but for those that were asked for lately.
+    ///
+    /// - Parameter uris: Tracks of Spotify's; others have no names to ask for.
+    /// - Returns: How many were asked, and how many of those Last.fm does not know.
+    func counts(of uris: [String], maxAgeMS: Milliseconds) async throws -> (
+        asked: Int, missing: Int
+    ) {
+        try session.catchUp()
+        let wanted = try stale(uris, maxAgeMS: maxAgeMS)
+        var pending: [NewEvent] = []
+        var asked = 0
+        var missing = 0
+        func flush() throws {
+            if !pending.isEmpty { try session.append(pending, expecting: [:]) }
+            pending = []
+        }
+        do {
+            for track in wanted {
+                guard
+                    let stream = StreamName(
+                        TextURI(lastfm: track.artist, title: track.title).uri)
+                else { continue }
+                try await info(track).read { answer in
+                    var payload: [UInt8] = []
+                    appendCompact(answer, to: &payload)
+                    pending.append(
+                        NewEvent(
+                            .lastfmTrackObserved, on: stream,
+                            ["user": .text(user), "payload": .raw(payload)]))
+                    if let found = answer["track"].flatMap({ LastfmRow($0).uri }) {
+                        if let match = try match(track, found) { pending.append(match) }
+                    } else {
+                        missing += 1
+                    }
+                }
+                asked += 1
+                session.progress.show("asking Last.fm", asked, of: wanted.count)
+                if pending.count >= 40 { try flush() }
+            }
+        } catch {
+            try flush()  // What was answered is kept, whatever ends the rest.
+            throw error
+        }
+        try flush()
+        session.progress.finish()
+        return (asked, missing)
+    }
+
+    /// Last.fm's answer about a track, also the one that says it knows none.
+    private func info(_ track: Named) async throws -> [UInt8] {
+        do {
+            return try await client.call(
+                "track.getInfo",
+                [
+                    ("artist", track.artist), ("track", track.title), ("username", user),
+                    ("autocorrect", "1"),
+                ])
+        } catch let error as ServiceError where error.code == .notFound {
+            return JSON.object([
+                ("error", JSON(Int(error.reason ?? "") ?? 6)), ("message", .text(error.message)),
+            ]).bytes
+        }
+    }
+
+    /// A track of Spotify's by the names that Last.fm is asked with.
+    private struct Named {
+        let uri: String
+        let artist: String
+        let title: String
+    }
+
+    private static let named = """
+        SELECT n.uri, json_extract(t.artists, '$[0]'), t.title FROM nodes n JOIN tracks t ON t.id = n.id
+        WHERE n.uri LIKE 'spotify:track:%' AND t.title <> '' AND json_extract(t.artists, '$[0]') <> ''
+        """
+
+    /// The tracks among these whose counts are older than they may be.
+    private func stale(_ uris: [String], maxAgeMS: Milliseconds) throws -> [Named] {
+        let oldest = session.clock.now - maxAgeMS
+        return try session.projector.read { db in
+            var seen: Set<String> = []
+            return try uris.compactMap { uri in
+                guard seen.insert(uri).inserted,
+                    let row = try Row.fetchOne(
+                        db, sql: Self.named + " AND n.uri = ?", arguments: [uri])
+                else { return nil }
+                let track = Named(uri: row[0], artist: row[1], title: row[2])
+                let asked = TextURI(lastfm: track.artist, title: track.title).uri
+                let fresh = try Int.fetchOne(
+                    db,
+                    sql: """
+                        SELECT 1 FROM lastfm_asked WHERE uri = ?1 AND user_id = ?2 AND asked_at > ?3
+                        UNION SELECT 1 FROM matches m JOIN nodes n ON n.uri IN (m.a_uri, m.b_uri)
+                        JOIN lastfm_counts c ON c.node_id = n.id
+                        WHERE ?4 IN (m.a_uri, m.b_uri) AND c.user_id = ?2 AND c.last_updated > ?3
+                        """, arguments: [asked, user, oldest, uri])
+                return fresh == nil ? track : nil
+            }
+        }
+    }
+
+    // MARK: Names that agree
+
+    /// What names are compared by.
+    private static func key(_ artist: String, _ title: String) -> [[UInt8]] {
+        [artist, title].map { name in
+            Array(name.utf8).withUnsafeBufferPointer { TitleKey.normalized($0) }
+        }
+    }
+
+    /// The claim that a track of Spotify's is an entity of Last.fm's; nil where it is claimed already.
+    ///
+    /// Names alone give 60 to 75 (`design.md` §6): 75 for the same spelling, 70 for the same normalised names, 60 where
+    /// Last.fm itself led from one name to the other.
+    private func match(_ track: Named, _ entity: String) throws -> NewEvent? {
+        guard let names = Array(entity.utf8).withUnsafeBufferPointer({ TextURI($0) }) else {
+            return nil
+        }
+        let (artist, title) = (names.artist, names.title)
+        let isSame = artist == track.artist && title == track.title
+        let isNear = Self.key(artist, title) == Self.key(track.artist, track.title)
+        let confidence: Int64 = isSame ? 75 : isNear ? 70 : 60
+        let pair = [entity, track.uri].sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let known = try session.projector.read { db in
+            try Int64.fetchOne(
+                db, sql: "SELECT confidence FROM matches WHERE a_uri = ? AND b_uri = ?",
+                arguments: [pair[0], pair[1]])
+        }
+        guard known ?? 0 < confidence, let stream = StreamName("match:\(pair[0])|\(pair[1])") else {
+            return nil
+        }
+        return NewEvent(
+            .matchAsserted, on: stream,
+            [
+                "uris": .array(pair.map { .text($0) }), "method": "artist_title",
+                "confidence": .integer(confidence), "matcher": 1,
+                "evidence": [
+                    "artists": [.text(track.artist), .text(artist)],
+                    "titles": [.text(track.title), .text(title)],
+                ],
+            ])
+    }
+
+    /// Claims each track of Spotify's to be the entities of Last.fm's that have its names.
+    private func assertMatches() throws {
+        try session.catchUp()
+        let (tracks, entities) = try session.projector.read { db in
+            (
+                try Row.fetchAll(db, sql: Self.named),
+                try String.fetchAll(
+                    db, sql: "SELECT uri FROM nodes WHERE uri LIKE 'lastfm:track:%' ORDER BY uri")
+            )
+        }
+        var byNames: [[[UInt8]]: [String]] = [:]
+        for uri in entities {
+            guard let names = Array(uri.utf8).withUnsafeBufferPointer({ TextURI($0) }) else {
+                continue
+            }
+            byNames[Self.key(names.artist, names.title), default: []].append(uri)
+        }
+        var events: [NewEvent] = []
+        for row in tracks {
+            let track = Named(uri: row[0], artist: row[1], title: row[2])
+            for found in byNames[Self.key(track.artist, track.title)] ?? [] {
+                if let event = try match(track, found) { events.append(event) }
+            }
+        }
+        for start in stride(from: 0, to: events.count, by: 1000) {
+            try session.append(
+                Array(events[start..<min(start + 1000, events.count)]), expecting: [:])
+        }
+    }
+}
