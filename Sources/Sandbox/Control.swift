@@ -4,109 +4,69 @@ import Ledger
 /// The way for a test to see and change the world; only for programs on this machine.
 let control = Service(
     name: "control", base: "/_sandbox",
-    render: { refusal, _ in .json(["error": .text(refusal.message ?? "Not found")], refusal.status)
+    render: {
+        .json(["error": .text($0.message ?? "Not found"), "path": .text($1.path)], $0.status)
     },
     routes: [
-        ("GET ", { world, _ in .json(world.summary) }),
-        ("GET /settings", { world, _ in .json(world.settingsJSON) }),
-        (
-            "PUT /settings",
-            { world, call in
-                try world.set(call.body.members)
-                return .json(world.settingsJSON)
+        on("GET ") { world, _ in world.summary },
+        on("GET /settings") { world, _ in world.settingsJSON },
+        on("PUT /settings") { world, call in
+            try world.set(call.body.members)
+            return world.settingsJSON
+        },
+        on("GET /faults") { world, _ in .array(world.faults.map(\.json)) },
+        on("PUT /faults") { world, call in
+            world.faults = try rows(call).map { try Fault($0.string ?? "") }
+            return .array(world.faults.map(\.json))
+        },
+        on("GET /journal") { world, call in
+            let from = call.query["from"].flatMap { Int($0) } ?? 0
+            return .array(world.journal.filter { $0["n"].integer ?? 0 >= from })
+        },
+        order("DELETE /journal") { world, _ in world.emptyJournal() },
+        on("PUT /world") { world, call in
+            let sizes = call.body.members.compactMap { name, value in
+                value.integer.map { (name, $0) }
             }
-        ),
-        ("GET /faults", { world, _ in .json(.array(world.faults.map(\.json))) }),
-        (
-            "PUT /faults",
-            { world, call in
-                world.faults = try rows(call).map { try Fault($0.string ?? "") }
-                return .json(.array(world.faults.map(\.json)))
-            }
-        ),
-        (
-            "GET /journal",
-            { world, call in
-                let from = call.query["from"].flatMap { Int($0) } ?? 0
-                return .json(.array(world.journal.filter { $0["n"].integer ?? 0 >= from }))
-            }
-        ),
-        (
-            "DELETE /journal",
-            { world, _ in
-                world.emptyJournal()
-                return Reply()
-            }
-        ),
-        (
-            "PUT /world",
-            { world, call in
-                let sizes = call.body.members.compactMap { name, value in
-                    value.integer.map { (name, $0) }
-                }
-                world.invent(Dictionary(sizes) { $1 })
-                return .json(world.summary)
-            }
-        ),
-        (
-            "GET /spotify/playlists/{id}",
-            { world, call in
-                let list = try world.spotify.playlists.first { $0.id == call.arguments[0] }.or(404)
-                return .json(listJSON(list))
-            }
-        ),
-        ("PUT /spotify/playlists/{id}", putPlaylist),
-        (
-            "DELETE /spotify/playlists/{id}",
-            { world, call in
-                let place = try world.spotify.playlists.firstIndex { $0.id == call.arguments[0] }
-                    .or(404)
-                world.spotify.playlists[place].isFollowed = false
-                return Reply()
-            }
-        ),
-        (
-            "PUT /spotify/likes",
-            { world, call in
-                world.spotify.likes = try dated(&world, call, "added_at")
-                return Reply()
-            }
-        ),
-        (
-            "PUT /spotify/recent",
-            { world, call in
-                world.spotify.recent = try dated(&world, call, "played_at").sorted {
-                    $0.addedAt > $1.addedAt
-                }
-                return Reply()
-            }
-        ),
-        ("PUT /spotify/tracks/{id}", putTrack),
-        (
-            "PUT /lastfm/listens",
-            { world, call in
-                world.lastfm.listens = try listens(&world, call)
-                return Reply()
-            }
-        ),
-        (
-            "POST /lastfm/listens",
-            { world, call in
-                world.lastfm.listens = (world.lastfm.listens + (try listens(&world, call))).sorted {
-                    $0.uts < $1.uts
-                }
-                return Reply()
-            }
-        ),
-        (
-            "PUT /lastfm/loves",
-            { world, call in
-                world.lastfm.loves = try listens(&world, call)
-                return Reply()
-            }
-        ),
-        ("PUT /lastfm/tracks", putSongs),
+            world.invent(Dictionary(sizes) { $1 })
+            return world.summary
+        },
+        on("GET /spotify/playlists/{id}") { listJSON($0.spotify.playlists[try $0.list($1)]) },
+        on("PUT /spotify/playlists/{id}", putPlaylist),
+        order("DELETE /spotify/playlists/{id}") { world, call in
+            world.spotify.playlists[try world.list(call)].isFollowed = false
+        },
+        order("PUT /spotify/likes") { $0.spotify.likes = try dated(&$0, $1, "added_at") },
+        order("PUT /spotify/recent") { world, call in
+            let plays = try dated(&world, call, "played_at")
+            world.spotify.recent = plays.sorted { $0.addedAt > $1.addedAt }
+        },
+        order("PUT /spotify/tracks/{id}", putTrack),
+        order("PUT /lastfm/listens") { $0.lastfm.listens = try listens(&$0, $1) },
+        order("POST /lastfm/listens") { world, call in
+            let all = world.lastfm.listens + (try listens(&world, call))
+            world.lastfm.listens = all.sorted { $0.uts < $1.uts }
+        },
+        order("PUT /lastfm/loves") { $0.lastfm.loves = try listens(&$0, $1) },
+        order("PUT /lastfm/tracks", putSongs),
     ])
+
+private func on(
+    _ pattern: String, _ body: @escaping @Sendable (inout World, Call) throws -> JSON
+) -> Service.Route { (pattern, { .json(try body(&$0, $1)) }) }
+
+/// A route that answers with nothing but its success.
+private func order(
+    _ pattern: String, _ body: @escaping @Sendable (inout World, Call) throws -> Void
+) -> Service.Route {
+    (
+        pattern,
+        {
+            try body(&$0, $1)
+            return Reply()
+        }
+    )
+}
 
 /// The elements of a body that must be an array.
 private func rows(_ call: Call) throws -> [JSON] {
@@ -155,18 +115,18 @@ private func listJSON(_ list: Playlist) -> JSON {
 }
 
 /// What the user does to a playlist in another app.
-private func putPlaylist(_ world: inout World, _ call: Call) throws -> Reply {
+private func putPlaylist(_ world: inout World, _ call: Call) throws -> JSON {
     let (id, body, now) = (call.arguments[0], call.body, world.now)
     let items: [(uri: String?, addedAt: Milliseconds?)] = body["items"].elements.map {
         ($0.string ?? $0["uri"].string, $0["added_at"].string.flatMap { ISOTime.parse($0) })
     }
     for item in items { world.catalogue.ensure(item.uri) }
-    if !world.spotify.playlists.contains(where: { $0.id == id }) {
+    if (try? world.list(call)) == nil {
         let name = body["name"].string ?? "Playlist \(id.prefix(6))"
         let new = Playlist(id: id, owner: World.user, name: name, description: nil)
         world.spotify.playlists.insert(new, at: 0)
     }
-    let place = try world.spotify.playlists.firstIndex { $0.id == id }.or(500)
+    let place = try world.list(call)
     var list = world.spotify.playlists[place]
     (list.isFollowed, list.staleReads) = (true, world["stale_reads"].integer ?? 0)
     list.owner = body["owner"].string ?? list.owner
@@ -179,10 +139,10 @@ private func putPlaylist(_ world: inout World, _ call: Call) throws -> Reply {
         list.change { ($0.name, $0.description) = (name, text) }
     }
     world.spotify.playlists[place] = list
-    return .json(listJSON(list))
+    return listJSON(list)
 }
 
-private func putTrack(_ world: inout World, _ call: Call) throws -> Reply {
+private func putTrack(_ world: inout World, _ call: Call) throws {
     let (id, body) = (call.arguments[0], call.body)
     world.catalogue.ensure("spotify:track:" + id)
     var track = try world.catalogue[id].or(404)
@@ -193,7 +153,6 @@ private func putTrack(_ world: inout World, _ call: Call) throws -> Reply {
     track.isrc = body["isrc"].string ?? track.isrc
     track.durationMS = body["duration_ms"].integer ?? track.durationMS
     world.catalogue[id] = track
-    return Reply()
 }
 
 /// URIs with their times; one without is a second older than the one before.
@@ -220,7 +179,7 @@ private func listens(_ world: inout World, _ call: Call) throws -> [Listen] {
     return listens.sorted { $0.uts < $1.uts }
 }
 
-private func putSongs(_ world: inout World, _ call: Call) throws -> Reply {
+private func putSongs(_ world: inout World, _ call: Call) throws {
     for row in try rows(call) {
         let place = try song(&world, row)
         var changed = world.lastfm.songs[place]
@@ -230,5 +189,4 @@ private func putSongs(_ world: inout World, _ call: Call) throws -> Reply {
         if !row["redirect"].isNull { changed.redirect = try song(&world, row["redirect"]) }
         world.lastfm.songs[place] = changed
     }
-    return Reply()
 }

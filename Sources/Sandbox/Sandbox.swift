@@ -73,7 +73,7 @@ public actor Sandbox {
     public var addresses: String {
         let bases =
             Sandbox.services.map { ($0.name, $0.base) } + Sandbox.reserved.sorted { $0 > $1 }
-        return JSON.object(bases.map { ($0.0, .text(origin + $0.1)) }).text
+        return JSON.object(bases.map { ($0.0, JSON.text(origin + $0.1)) }).text
     }
 
     private var origin: String { "http://127.0.0.1:\(port)" }

@@ -77,6 +77,12 @@ private func route(
 }
 
 extension World {
+    /// The place of the playlist that a path names.
+    func list(_ call: Call) throws -> Int {
+        try spotify.playlists.firstIndex { $0.id == call.arguments[0] }.or(
+            404, "Resource not found")
+    }
+
     /// Spotify as a client id of 2026 in development mode sees it.
     fileprivate var isNarrow: Bool { self["mode"].string == "dev2026" }
 
@@ -174,9 +180,11 @@ extension World {
         ]
         for key in ["items", "tracks"] where !alone || list.isMine || !isNarrow {
             let path = "\(spotifyAPI.base)/playlists/\(list.id)/\(key)"
-            let rows = try itemsJSON(list, version, call, at: path)
+            let total = JSON(version.order.count)
             values[key] =
-                alone ? rows : ["href": .text(call.origin + path), "total": rows["total"]]
+                alone
+                ? try itemsJSON(list, version, call, at: path)
+                : ["href": .text(call.origin + path), "total": total]
         }
         return made("playlist", call, values, alone ? ["full"] : [])
     }
@@ -273,8 +281,7 @@ private func create(_ world: inout World, _ call: Call) throws -> Reply {
 }
 
 private func find(_ world: World, _ call: Call) throws -> Int {
-    let place = try world.spotify.playlists.firstIndex { $0.id == call.arguments[0] }
-        .or(404, "Resource not found")
+    let place = try world.list(call)
     let isOpen = world.spotify.playlists[place].isPublic || call.method != "GET"
     if !isOpen { try world.require("playlist-read-private", call) }
     return place
@@ -438,7 +445,8 @@ private func keep(_ world: inout World, _ call: Call, _ uris: [String], _ keeps:
 }
 
 private func contains(_ world: World, _ call: Call, _ uris: [String]) throws -> Reply {
-    try world.require("user-library-read", call)
+    let areLists = uris.contains { $0.hasPrefix("spotify:playlist:") }
+    try world.require(areLists ? "playlist-read-private" : "user-library-read", call)
     let lists = world.spotify.playlists.filter(\.isFollowed).map { "spotify:playlist:" + $0.id }
     let kept = Set(world.spotify.likes.map(\.uri) + lists)
     return .json(.array(uris.map { .bool(kept.contains($0)) }))
