@@ -40,8 +40,8 @@ final class Client: NSObject, URLSessionTaskDelegate, @unchecked Sendable {
         + "playlist-modify-private user-library-read user-library-modify user-read-recently-played user-top-read"
     static let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
-    init(mode: String = "dev2026", size: [String: Int] = [:]) async throws {
-        sandbox = try Sandbox(size: size, mode: mode)
+    init(mode: String = "dev2026", folder: String? = nil) async throws {
+        sandbox = try Sandbox(mode: mode, folder: folder)
         try await sandbox.start()
         bases = Tree(parsing: Data(await sandbox.addresses.utf8))
         super.init()

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Faults, journal and control")
@@ -129,5 +130,20 @@ struct FaultTests {
         #expect(page.json["recenttracks"]["track"].rows.count == 1000)
         try await one.stop()
         try await two.stop()
+    }
+
+    @Test("A world in a folder is there again after the program was ended and started")
+    func saved() async throws {
+        let folder = try TemporaryFolder()
+        let client = try await Client(folder: folder.path)
+        let id = try await client.makePlaylist([uri(1), uri(2)])
+        _ = try await client.spotify("POST", "/playlists/\(id)/items", ["uris": [uri(3)]])
+        let before = try await client.control("GET", "/spotify/playlists/\(id)").data
+        try await client.stop()
+
+        let again = try await Client(folder: folder.path)
+        #expect(try await again.control("GET", "/spotify/playlists/\(id)").data == before)
+        #expect(try await again.control("GET", "").json["listens"].int == 500)
+        try await again.stop()
     }
 }

@@ -15,7 +15,7 @@ let spotifyAPI = Service(
         return reply
     },
     routes: [
-        route("GET /me") { .json($0.userJSON(World.user, $1, ["me"])) },
+        route("GET /me") { .json($0.userJSON(World.user, $1, ["me", "named"])) },
         route("GET /users/{id}", .old) { .json($0.userJSON($1.arguments[0], $1)) },
         route("GET /me/playlists", .always, "playlist-read-private", playlists),
         route("GET /users/{id}/playlists", .old, "playlist-read-private", playlists),
@@ -113,7 +113,8 @@ extension World {
         return shape(name, values.merging(api) { $1 }, worlds.union(more))
     }
 
-    fileprivate func userJSON(_ id: String, _ call: Call, _ marks: Set<String> = []) -> JSON {
+    fileprivate func userJSON(_ id: String, _ call: Call, _ marks: Set<String> = ["named"]) -> JSON
+    {
         made(
             "user", call, ["id": .text(id)],
             isNarrow ? marks : marks.union(marks.map { "old" + $0 }))
@@ -161,7 +162,7 @@ extension World {
             "row", call,
             [
                 "added_at": .text(ISOTime.text(row.addedAt, fraction: false)),
-                "added_by": userJSON(row.addedBy, call),
+                "added_by": userJSON(row.addedBy, call, []),
                 "is_local": .bool(row.uri?.hasPrefix("spotify:local:") ?? false),
                 "item": isHidden ? nil : itemJSON(row.uri, call, ["row"]),
             ])
