@@ -173,8 +173,9 @@ private func song(_ world: inout World, _ row: JSON) throws -> Int32 {
 
 /// Listens or loves, oldest first.
 private func listens(_ world: inout World, _ call: Call) throws -> [Listen] {
-    let listens = try rows(call).map { row in
-        Listen(song: try song(&world, row), uts: row["uts"].integer ?? Int(world.now / 1000))
+    let listens = try rows(call).map { row -> Listen in
+        let uts = row["uts"].integer ?? Int(world.now / 1000)
+        return Listen(song: try song(&world, row), uts: min(max(0, uts), 1 << 40))
     }
     return listens.sorted { $0.uts < $1.uts }
 }

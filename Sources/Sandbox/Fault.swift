@@ -34,7 +34,8 @@ struct Fault: Sendable {
         match = (keys.removeValue(forKey: "match") ?? nil) ?? "*"
         (skip, times) = (try number("skip", 0), try number("times", 1))
         let isKnown = Fault.instead.contains(kind) || Fault.after.contains(kind)
-        let hasValue = Fault.numbered.contains(kind) ? value.flatMap { Int($0) } != nil : true
+        let needsNumber = Fault.numbered.contains(kind) || kind == "huge" && value != nil
+        let hasValue = !needsNumber || (0...1_000_000).contains(value.flatMap { Int($0) } ?? -1)
         try need(
             isKnown && hasValue && keys.isEmpty && (kind != "redirect" || value != nil), 400,
             "'\(spec)' is no fault: KIND[=VALUE][,match=GLOB][,skip=N][,times=N]")

@@ -102,7 +102,7 @@ public actor Sandbox {
             body: isForm ? .null : JSON(parsing: body) ?? .null, origin: origin)
         for service in Sandbox.services {
             guard let rest = service.rest(of: call.path) else { continue }
-            isDirty = true
+            isDirty = isDirty || call.method != "GET"
             return response(await answer(call, service, service.operation(call, rest), rest))
         }
         return response(Reply(status: 404))

@@ -41,7 +41,7 @@ struct World: Codable, Sendable {
                 switch try usual.or(400, "There is no setting '\(name)'.").1 {
                 case .text(let text): value.string.map { words(text).contains($0) } ?? false
                 case .bool: value.bool != nil
-                case .integer: value.integer != nil
+                case .integer: (0...1_000_000_000).contains(value.integer ?? -1)
                 default:
                     value.isNull
                         || value.string.flatMap { ISOTime.parse($0) } != nil && name == "now"

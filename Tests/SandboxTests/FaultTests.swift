@@ -93,7 +93,9 @@ struct FaultTests {
     @Test("Wrong faults and settings are refused, and nothing of the request is kept")
     func refusals() async throws {
         let client = try await Client()
-        for spec in ["nonsense", "cut", "429,skp=1", "500,times=x", "redirect"] {
+        for spec in [
+            "nonsense", "cut", "cut=-1", "huge=-1", "429,skp=1", "500,times=x", "redirect",
+        ] {
             #expect(try await client.control("PUT", "/faults", [spec]).status == 400, "\(spec)")
         }
         for settings in [["mode": "dev2027"], ["token_life": "x"], ["rate": 5], ["unknown": true]]

@@ -171,6 +171,31 @@ struct SpotifyTests {
         try await client.stop()
     }
 
+    @Test("Old calls save with past dates, and no number is too large to be refused")
+    func oldLibraryCalls() async throws {
+        let client = try await Client(mode: "full2026")
+        let old = ["id": String(uri(1).dropFirst(14)), "added_at": "2001-02-03T04:05:06Z"]
+        #expect(
+            try await client.spotify("PUT", "/me/tracks", ["timestamped_ids": [old]]).status == 200)
+        #expect(
+            try await client.spotify("PUT", "/me/tracks", ["ids": [String(uri(2).dropFirst(14))]])
+                .status == 200)
+        let rows = try await client.spotify("GET", "/me/tracks").json["items"].rows
+        #expect(rows.first?["track"]["uri"].string == uri(2))
+        #expect(rows.last?["added_at"].string == "2001-02-03T04:05:06Z")
+
+        let huge = String(Int.max)
+        for path in [
+            "/search?q=a&type=track&offset=\(huge)&limit=\(huge)", "/me/tracks?offset=\(huge)",
+        ] {
+            #expect(try await client.spotify("GET", path).status == 400)
+        }
+        let recent = try await client.lastfm(
+            "GET", "user.getRecentTracks", ["user": "sandbox", "from": "-1", "to": huge])
+        #expect(recent.json["recenttracks"]["@attr"]["total"].string == "500")
+        try await client.stop()
+    }
+
     @Test("Likes are newest first, and recently played goes back with its cursor")
     func libraryAndPlays() async throws {
         let client = try await Client()

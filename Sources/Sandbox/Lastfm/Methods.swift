@@ -84,7 +84,9 @@ func recentTracks(_ world: inout World, _ given: [String: String]) throws -> JSO
     let state = world.lastfm
     // From and to are seconds that belong to the range themselves.
     let start = given["from"].flatMap { Int($0) }.map { state.place(at: $0) } ?? 0
-    let end = given["to"].flatMap { Int($0) }.map { state.place(at: $0 + 1) } ?? state.listens.count
+    let end =
+        given["to"].flatMap { Int($0) }.map { state.place(at: min($0, .max - 1) + 1) }
+        ?? state.listens.count
     let marks: Set = [given["extended"] == "1" ? "extended" : "plain"]
     func row(_ place: Int32, _ values: [String: JSON], _ marks: Set<String>) -> JSON {
         let loved = ["loved": world.isLoved(place)]

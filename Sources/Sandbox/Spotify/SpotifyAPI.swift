@@ -239,8 +239,9 @@ private func listURI(_ call: Call) -> String { "spotify:playlist:" + call.argume
 /// The URIs a call names: new ones in the query alone, old ones as ids in the query or the body.
 private func uris(_ call: Call, _ most: Int, ids: Bool = false) throws -> [String] {
     let name = ids ? "ids" : "uris"
-    let body = call.body.isArray ? call.body : call.body["ids"]
-    let inBody = ids ? body.elements.compactMap(\.string) : []
+    let stamped = call.body["timestamped_ids"].elements.map { $0["id"] }
+    let body = (call.body.isArray ? call.body : call.body["ids"]).elements + stamped
+    let inBody = ids ? body.compactMap(\.string) : []
     let given = call.query[name]?.split(separator: ",").map(String.init) ?? inBody
     try need(!given.isEmpty, 400, "Missing required field: \(name)")
     try need(given.count <= most, 400, "Too many \(name) requested, the maximum is \(most)")
@@ -481,8 +482,8 @@ private func search(_ world: inout World, _ call: Call) throws -> Reply {
     }
     let (most, usual) = world.isNarrow ? (10, 5) : (50, 20)
     let offset = call.query["offset"].flatMap { Int($0) } ?? 0
-    try need(
-        offset + (call.query["limit"].flatMap { Int($0) } ?? usual) <= 1000, 400, "Invalid offset")
+    let limit = call.query["limit"].flatMap { Int($0) } ?? usual
+    try need(offset <= 1000 && limit <= 1000 - max(0, offset), 400, "Invalid offset")
     let pages = try types.map { type in
         let tracks = type == "track" ? found : []
         let page = try page(call, tracks.count, most: most, usual: usual, least: 0) {
