@@ -225,13 +225,7 @@ struct LoopbackListenerTests {
     func requests() async throws {
         let listener = try LoopbackListener("http://127.0.0.1/callback")
         let redirect = listener.redirect
-        let code = Mutex("")
-        let done = DispatchSemaphore(value: 0)
-        Thread.detachNewThread {
-            let came = (try? listener.code(state: "S", within: .seconds(60))) ?? "none"
-            code.withLock { $0 = came }
-            done.signal()
-        }
+        let code = Task { try await listener.code(state: "S", within: .seconds(60)) }
         let pool = HTTPPool(agent: "browser")
         let root = String(redirect.dropLast("/callback".count))
         func status(
@@ -249,13 +243,7 @@ struct LoopbackListenerTests {
             try await status("/callback?code=x&state=S", "GET", [("Host", "evil.example")]) == 404)
         #expect(try await status("/callback?code=a%2Bb&state=S") == 200)
 
-        await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-                done.wait()
-                continuation.resume()
-            }
-        }
-        #expect(code.withLock { $0 } == "a+b")
+        #expect(try await code.value == "a+b")
     }
 
     @Test(
@@ -272,7 +260,7 @@ struct LoopbackListenerTests {
     func timeout() async throws {
         let listener = try LoopbackListener("http://127.0.0.1/callback")
         let error = try await failure {
-            try listener.code(state: "S", within: .milliseconds(10))
+            try await listener.code(state: "S", within: .milliseconds(10))
         }
         #expect(error?.code == .notAllowed)
     }

@@ -51,7 +51,7 @@ struct LoginCommand: AsyncParsableCommand {
         show(
             login.authorizeURL(
                 clientID: clientID, redirect: listener.redirect, state: state, verifier: verifier))
-        let code = try listener.code(state: state, within: .seconds(timeout))
+        let code = try await listener.code(state: state, within: .seconds(timeout))
         let missing = try await login.finish(
             code: code, clientID: clientID, redirect: listener.redirect, verifier: verifier)
         if !missing.isEmpty {

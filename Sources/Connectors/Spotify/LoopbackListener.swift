@@ -1,4 +1,4 @@
-private import FoundationEssentials
+private import Foundation
 private import Glibc
 
 /// Takes the one answer that a browser brings back from a log-in page, on this machine alone.
@@ -48,7 +48,16 @@ public final class LoopbackListener: Sendable {
     ///
     /// Other paths get 404; an answer with another `state`, or for another host, is not ours and is not taken.
     /// - Throws: ``ServiceError/Code/notAllowed`` if the person refused or nobody came in time.
-    public func code(state: String, within timeout: Duration) throws -> String {
+    public func code(state: String, within timeout: Duration) async throws -> String {
+        // On a thread of its own: the wait is long, and tasks share few.
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread {
+                continuation.resume(with: Result { try self.wait(state, timeout) })
+            }
+        }
+    }
+
+    private func wait(_ state: String, _ timeout: Duration) throws -> String {
         let end = ContinuousClock.now + timeout
         func refused(_ what: String) -> ServiceError {
             ServiceError(
