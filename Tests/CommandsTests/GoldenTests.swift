@@ -30,7 +30,8 @@ struct GoldenTests {
                 "playlist create", "playlist add", "playlist remove", "playlist move",
                 "playlist rename",
                 "playlist describe", "playlist delete", "playlist link", "playlist unlink",
-                "playlist restore", "run", "validate", "nodes", "repair", "seal",
+                "playlist restore", "run", "validate", "nodes", "login", "logout", "repair",
+                "seal",
             ]
         ),
         (
