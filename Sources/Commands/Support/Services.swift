@@ -38,14 +38,12 @@ extension Session {
             })
     }
 
-    /// What services asked for in earlier runs, as far as the read models keep it.
+    /// What services asked for in earlier runs.
     func limits() throws -> [ServiceLimit] {
         try read { db in
-            guard try db.tableExists("limits") else { return [] }
-            return try Row.fetchAll(db, sql: "SELECT service, base, group_name, until FROM limits")
-                .map {
-                    ServiceLimit(service: $0[0], base: $0[1], group: $0[2], untilMS: $0[3])
-                }
+            try Row.fetchAll(
+                db, sql: "SELECT service, base, nullif(group_name, ''), until FROM limits"
+            ).map { ServiceLimit(service: $0[0], base: $0[1], group: $0[2], untilMS: $0[3]) }
         }
     }
 
