@@ -30,6 +30,25 @@ struct ImportHistoryTests {
         return (rows, listens, already, skipped)
     }
 
+    @Test("A listen that Last.fm told of before is counted as joined, and shows both channels")
+    func joined() throws {
+        let home = try TestHome()
+        // 240 s before 21:16:10.
+        let start = 1_745_874_730
+        try home.append([
+            #"{"type":"lastfm.listens.page","stream":"lastfm:listens:rj","data":{"from":0,"to":1,"page":1,"payload":{"recenttracks":{"track":[{"name":"t!","artist":{"name":"A"},"date":{"uts":"\#(start + 80)"}},{"name":"U","artist":{"name":"A"},"date":{"uts":"\#(start)"}}]}}}}"#
+        ])
+        let path = try home.file("endsong_0.json", "[\(row(0)), \(row(20, title: "Other"))]")
+
+        let result = try home.cmd("import", "spotify-history", path)
+
+        #expect(result["joined"] as? Int == 1 && result["listens"] as? Int == 2)
+        let channels = try home.list("listens").map { $0["channels"] as? [String] }
+        #expect(channels.count == 3)
+        #expect(channels.contains(["spotify-history", "lastfm"]))
+        #expect(try home.list("listens", "--reason", "joined").count == 1)
+    }
+
     @Test("Every row is accounted for, and importing again appends nothing")
     func again() throws {
         let home = try TestHome()

@@ -4,6 +4,48 @@ import Testing
 
 @Suite("Playlists by command")
 struct PlaylistTests {
+    @Test("A look into the past gives the rows and the name that a fetch, a pull and a push left")
+    func pastOfALinkedList() throws {
+        let home = try TestHome()
+        let list = "narada:playlist:01JD9V5T8Q6Z3M1K7R2W4X0YBN"
+        func event(_ type: String, _ data: String, on stream: String = list) -> String {
+            #"{"type":"\#(type)","stream":"\#(stream)","data":\#(data)}"#
+        }
+        let theirs = "spotify:playlist:37i9dQZF1DXcBWIGoYBM5M"
+        func page(_ uri: String) -> String {
+            event(
+                "spotify.playlist.page",
+                #"{"offset":0,"payload":{"items":[{"added_at":"2026-01-01T00:00:00Z","item":{"uri":"\#(uri)"}}]}}"#,
+                on: theirs)
+        }
+        func closed(_ page: Int, _ name: String) -> String {
+            event(
+                "spotify.playlist.fetched", #"{"count":1,"pages":[\#(page)],"name":"\#(name)"}"#,
+                on: theirs)
+        }
+        // The first page was recorded before the list was made.
+        try home.append([
+            page(Tracks.a), event("playlist.created", #"{"name":"Mine"}"#),
+            event("playlist.linked", #"{"uri":"\#(theirs)"}"#), closed(1, "Theirs"),
+            event("playlist.renamed", #"{"name":"Ours"}"#), page(Tracks.b), closed(6, "New"),
+            event("playlist.pulled", "{}"), page(Tracks.c), closed(9, "Newer"),
+            event("push.intended", #"{"to":"\#(theirs)","writes":1}"#),
+            event(
+                "push.completed", #"{"intended":11,"to":"\#(theirs)","writes":1,"cannot":[]}"#),
+        ])
+
+        #expect(try home.uris(list) == [Tracks.c])
+        #expect(try home.uris(list, asOf: "4") == [Tracks.a])
+        #expect(try home.uris(list, asOf: "8") == [Tracks.a])
+        let steps = try home.list("history", list)
+        #expect(
+            steps.map { $0["name"] as? String } == [
+                "Mine", "Mine", "Theirs", "Ours", "Ours", "Newer", "Newer", "Newer",
+            ])
+        let shown = try home.read("playlist", list, "--as-of", "4") as? [String: Any]
+        #expect(shown?["name"] as? String == "Theirs")
+    }
+
     @Test("Edits give the list they say, and the run and seqs they appended")
     func edits() throws {
         let home = try TestHome()
