@@ -112,7 +112,7 @@ struct FollowTests {
         #expect(
             try value(home, "last_synced FROM playlist_mappings")
                 == 1_900_000_000_000.databaseValue)
-        try home.fold(fetch([(3, 3)], page: 14))
+        try home.fold(fetch([(3, 3)], page: 14), at: 1_900_000_000_000)
         #expect(try record(home) == "Theirs|D|4 03")
     }
 
