@@ -126,7 +126,9 @@ public final class Fold {
                     endedAt: row["played_at"]?.text.flatMap { ISOTime.parse($0) })
             }
         case .lastfmListensPage:
-            for (index, row) in LastfmRow.rows(of: data["payload"]?["recenttracks"]).enumerated() {
+            for (index, row) in try bounded(LastfmRow.rows(of: data["payload"]?["recenttracks"]))
+                .enumerated()
+            {
                 guard !row.isPlaying, let time = row.timeMS else { continue }
                 try listens?.scrobble(
                     line.seq << 16 | Int64(index), try lastfm(row, line, &ordinal), at: time,
@@ -144,7 +146,9 @@ public final class Fold {
             playlists?.page(items, stream: line.streamName, seq: line.seq)
         case .lastfmCountsPage:
             let user = String(line.streamName.dropFirst("lastfm:counts:".count))
-            for (index, row) in LastfmRow.rows(of: data["payload"]?["toptracks"]).enumerated() {
+            for (index, row) in try bounded(LastfmRow.rows(of: data["payload"]?["toptracks"]))
+                .enumerated()
+            {
                 guard let node = try lastfm(row, line, &ordinal) else { continue }
                 try groups.count(
                     node, user: user, plays: nil, userPlays: row.value["playcount"]?.number ?? 0,
@@ -192,12 +196,16 @@ public final class Fold {
         }
     }
 
-    private func ensure(_ items: [ListedItem], _ line: EventLine, _ ordinal: inout Int64) throws {
+    private func bounded<R>(_ rows: [R]) throws -> [R] {
         // An id has 16 bits for the rows of one event.
-        guard items.count <= 65_536 else {
+        guard rows.count <= 65_536 else {
             throw PlaylistEditError(description: "an event brings in at most 65,536 rows")
         }
-        for item in items {
+        return rows
+    }
+
+    private func ensure(_ items: [ListedItem], _ line: EventLine, _ ordinal: inout Int64) throws {
+        for item in try bounded(items) {
             guard var uri = item.item.uri else { continue }
             // What another list calls an entity of Last.fm is not Last.fm's word.
             let facts = uri.hasPrefix("lastfm:") ? NodeFacts() : item.facts
