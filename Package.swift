@@ -123,7 +123,6 @@ let package = Package(
             name: "CommandsTests", dependencies: ["JSONText", "Ledger", "TestSupport"],
             exclude: ["Goldens"], swiftSettings: settings),
         .testTarget(
-            name: "SandboxTests", dependencies: ["JSONText", "Ledger", "Sandbox", "TestSupport"],
-            swiftSettings: settings),
+            name: "SandboxTests", dependencies: ["Sandbox", "TestSupport"], swiftSettings: settings),
     ]
 )
