@@ -70,7 +70,7 @@ func identifier(_ text: String, length: Int = 22) -> String {
 }
 
 extension World {
-    /// The last play of every invented world. Fixed, so that one seed gives one world for good.
+    /// The last play of every invented world; fixed, so that one seed gives one world for good.
     private static let lastPlay = ISOTime.parse("2026-11-20T21:30:00Z") ?? 0
 
     /// Replaces everything by an invented world.

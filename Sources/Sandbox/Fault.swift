@@ -46,7 +46,7 @@ struct Fault: Sendable {
 
     /// Whether it happens to a request that goes by these names; counts it.
     ///
-    /// - Parameter isFree: False if another fault happens to it already; then it is only seen.
+    /// It is only seen, and does not happen, if it is not free to: another fault struck the request.
     mutating func strikes(_ names: [String], isFree: Bool) -> Bool {
         guard names.contains(where: { fnmatch(match, $0, 0) == 0 }) else { return false }
         seen += 1

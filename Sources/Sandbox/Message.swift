@@ -142,10 +142,12 @@ extension JSON: Codable {
         }
     }
 
+    /// Reads a value from the text that stands for it.
     public init(from decoder: any Decoder) throws {
         self = JSON(parsing: Array(try String(from: decoder).utf8)) ?? .null
     }
 
+    /// Writes a value as a text: the members keep their order.
     public func encode(to encoder: any Encoder) throws { try text.encode(to: encoder) }
 
     init(_ fields: [String: String]) {
