@@ -40,7 +40,7 @@ let package = Package(
         .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZip", providers: [.apt(["libzip-dev"])]),
         .target(name: "CTerm"),
-        .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
+        .target(name: "CCurl"),
         .target(name: "JSONText", swiftSettings: settings),
         .target(
             name: "Ledger", dependencies: ["CLZ4", "CCrypto", "JSONText"], swiftSettings: settings),

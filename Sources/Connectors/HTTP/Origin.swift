@@ -15,9 +15,7 @@ public struct Origin: Hashable, Sendable {
         defer { curl_url_cleanup(handle) }
         guard curl_url_set(handle, CURLUPART_URL, url, 0) == CURLUE_OK else { return nil }
         func part(_ part: CURLUPart) -> String? {
-            var text: UnsafeMutablePointer<CChar>?
-            let code = curl_url_get(handle, part, &text, UInt32(CURLU_DEFAULT_PORT))
-            guard code == CURLUE_OK, let text else { return nil }
+            guard let text = narada_curl_url_part(handle, part) else { return nil }
             defer { curl_free(text) }
             return String(cString: text)
         }
