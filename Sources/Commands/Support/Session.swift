@@ -18,7 +18,7 @@ final class Session {
     let progress: Progress
     let settings: Settings
     let credentials: Credentials
-    /// The connections to services; none is made before the first call.
+    /// The connections to services; libcurl is loaded with the first service.
     private(set) lazy var pool = HTTPPool(
         agent: "Narada/\(naradaVersion)" + (settings["NARADA_CONTACT"].map { " (\($0))" } ?? ""))
     var projector: Projector
