@@ -15,10 +15,6 @@ final class PlaylistsFold {
     private var pagesChanged = false
     private let isComplete: Bool
 
-    private let insertPlaylist: Statement
-    private let updatePlaylist: Statement
-    private let insertName: Statement
-    private let insertLink: Statement
     private let insertRow: Statement
     private let updateRow: Statement
     private let deleteRow: Statement
@@ -28,22 +24,6 @@ final class PlaylistsFold {
         sql = Statements(database)
         self.nodes = nodes
         isComplete = fresh
-        insertPlaylist = try Statement(
-            database,
-            """
-            INSERT INTO playlists(id, uri, source, created_at, name, description, track_count,
-                updated_at, edited_seq, synced_seq) VALUES (?, ?, ?, ?, '', NULL, 0, 0, 0, 0)
-            """)
-        updatePlaylist = try Statement(
-            database,
-            """
-            UPDATE playlists SET name = ?2, description = ?3, track_count = ?4, updated_at = ?5,
-                edited_seq = ?6, synced_seq = ?7, is_deleted = ?8,
-                deleted_at = iif(?8, ifnull(deleted_at, ?9), NULL) WHERE id = ?1
-            """)
-        insertName = try Statement(database, "INSERT INTO playlist_names VALUES (?, ?, ?)")
-        insertLink = try Statement(
-            database, "INSERT INTO playlist_mappings VALUES (?, ?, ?, ?, NULL)")
         insertRow = try Statement(
             database, "INSERT INTO playlist_tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
         updateRow = try Statement(
@@ -68,11 +48,12 @@ final class PlaylistsFold {
             let state = PlaylistState(uri: stream, fact, seq: seq, at: at)
         {
             states[stream] = state
-            insertPlaylist.bind(1, seq << 16)
-            insertPlaylist.bind(2, stream)
-            insertPlaylist.bind(3, source.map { String(decoding: $0, as: UTF8.self) })
-            insertPlaylist.bind(4, at)
-            try insertPlaylist.run()
+            try sql(
+                """
+                INSERT INTO playlists(id, uri, source, created_at, name, track_count, updated_at,
+                    edited_seq, synced_seq) VALUES (?, ?, ?, ?, '', 0, 0, 0, 0)
+                """, seq << 16, stream, source.map { String(decoding: $0, as: UTF8.self) }, at
+            ).run()
         }
         guard var state = try state(stream) else {
             throw PlaylistEditError(description: "there is no playlist \(stream) at this point")
@@ -83,10 +64,9 @@ final class PlaylistsFold {
         let changes = try state.apply(fact, seq: seq, at: at)
         if case .unlinked(let uri) = fact {
             owners[uri] = nil
-            try Statement(
-                database,
-                "DELETE FROM playlist_mappings WHERE playlist_id = \(state.createdSeq << 16) "
-                    + "AND connector_name = '\(Self.connector(uri).name)'"
+            try sql(
+                "DELETE FROM playlist_mappings WHERE playlist_id = ? AND connector_name = ?",
+                state.createdSeq << 16, Self.connector(uri).name
             ).run()
         }
         try write(state, changes, seq: seq, at: at, named: fact.isNaming)
@@ -102,11 +82,10 @@ final class PlaylistsFold {
                 description: "\(uri) or the playlist is linked already; unlink it first")
         }
         owners[uri] = state.uri
-        insertLink.bind(1, seq << 16)
-        insertLink.bind(2, state.createdSeq << 16)
-        insertLink.bind(3, connector.name)
-        insertLink.bind(4, connector.id)
-        try insertLink.run()
+        try sql(
+            "INSERT INTO playlist_mappings VALUES (?, ?, ?, ?, NULL)", seq << 16,
+            state.createdSeq << 16, connector.name, connector.id
+        ).run()
     }
 
     /// An intention is settled once, by an event of the same playlist.
@@ -165,21 +144,17 @@ final class PlaylistsFold {
             try insertRow.run()
         }
         if named {
-            insertName.bind(1, id)
-            insertName.bind(2, seq)
-            insertName.bind(3, state.isDeleted ? "" : state.name)
-            try insertName.run()
+            let name = state.isDeleted ? "" : state.name
+            try sql("INSERT INTO playlist_names VALUES (?, ?, ?)", id, seq, name).run()
         }
-        updatePlaylist.bind(1, id)
-        updatePlaylist.bind(2, state.name)
-        updatePlaylist.bind(3, state.description)
-        updatePlaylist.bind(4, Int64(state.rows.rows.count))
-        updatePlaylist.bind(5, state.updatedAtMS)
-        updatePlaylist.bind(6, state.editedSeq)
-        updatePlaylist.bind(7, state.syncedSeq)
-        updatePlaylist.bind(8, state.isDeleted ? 1 : 0)
-        updatePlaylist.bind(9, at)
-        try updatePlaylist.run()
+        try sql(
+            """
+            UPDATE playlists SET name = ?2, description = ?3, track_count = ?4, updated_at = ?5,
+                edited_seq = ?6, synced_seq = ?7, is_deleted = ?8,
+                deleted_at = iif(?8, ifnull(deleted_at, ?9), NULL) WHERE id = ?1
+            """, id, state.name, state.description, Int64(state.rows.rows.count),
+            state.updatedAtMS, state.editedSeq, state.syncedSeq, Int64(state.isDeleted ? 1 : 0), at
+        ).run()
     }
 
     /// The playlist as it is folded so far.
@@ -389,15 +364,12 @@ final class PlaylistsFold {
         guard pagesChanged else { return }
         pagesChanged = false
         try Statement(database, "DELETE FROM page_items").run()
-        let insert = try Statement(database, "INSERT INTO page_items VALUES (?, ?, ?, ?, ?)")
         for (seq, page) in pages {
             for (ordinal, item) in ([nil] + page.items).enumerated() {
-                insert.bind(1, seq)
-                insert.bind(2, Int64(ordinal) - 1)
-                insert.bind(3, page.stream)
-                insert.bind(4, item?.uri)
-                insert.bind(5, item?.addedAtMS)
-                try insert.run()
+                try sql(
+                    "INSERT INTO page_items VALUES (?, ?, ?, ?, ?)", seq, Int64(ordinal) - 1,
+                    page.stream, item?.uri, item?.addedAtMS
+                ).run()
             }
         }
     }
