@@ -5,7 +5,7 @@ public enum TitleKey {
     /// A title in lower case without diacritics, its words apart by single spaces.
     ///
     /// White space and punctuation part words; full-width letters are as others. A title of nothing but
-    /// punctuation stays what it is. See `docs/decisions/0006-title-keys.md` for where the rules come from.
+    /// punctuation stays what it is. See `docs/decisions/0008-title-keys.md` for where the rules come from.
     public static func normalized(_ title: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var words = Words(capacity: title.count)
         if title.allSatisfy({ $0 < 0x80 }) {

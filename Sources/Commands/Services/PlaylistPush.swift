@@ -19,8 +19,12 @@ final class PlaylistPush {
         var count = 0
         var writes = 0
         var plan: [PushPlan.Write] = []
-        /// Positions of local rows that Spotify cannot be given.
-        var cannot: [Int] = []
+        /// Local rows that Spotify cannot be given.
+        var cannot: [(position: Int, uri: String?)] = []
+
+        var cannotJSON: JSON {
+            .array(cannot.map { ["position": JSON($0.position), "uri": JSON($0.uri)] })
+        }
     }
 
     private static let rounds = 8
@@ -208,7 +212,7 @@ final class PlaylistPush {
                 wanted.playlist.name != facts.name
                 || (wanted.description ?? facts.description) != facts.description
             report.count = reading.items.count
-            report.cannot = plan.cannotAdd.map { $0 + 1 }
+            report.cannot = plan.cannotAdd.map { ($0 + 1, wanted.uris[$0]) }
             report.plan = plan.writes
             if plan.writes.isEmpty, !renames {
                 if try complete(uri, reading, wanted, report) { return }
@@ -328,7 +332,7 @@ final class PlaylistPush {
             .pushCompleted, on: stream,
             [
                 "intended": JSON(intention), "to": .text(uri), "writes": JSON(report.writes),
-                "cannot": .array(report.cannot.map { JSON($0) }),
+                "cannot": .array(report.cannot.map { JSON($0.position) }),
             ])
         let standing = max(wanted.seq, intention ?? 0)
         do {

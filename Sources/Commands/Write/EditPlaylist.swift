@@ -237,10 +237,11 @@ struct PlaylistCommand: ParsableCommand {
                         ["as_of": .integer(max(seq, 1)), "items": .array(items)])
                 ]
             }
-            var cannot: [Int] = []
+            var cannot: JSON = []
             if push {
                 cannot = try await session.talking {
-                    try await PlaylistPush(session, force: true, dryRun: dryRun).push(uri).cannot
+                    try await PlaylistPush(session, force: true, dryRun: dryRun).push(uri)
+                        .cannotJSON
                 }
             }
             let gone = then.enumerated().filter { $1.uri == nil }.map { JSON($0.offset + 1) }
@@ -248,7 +249,7 @@ struct PlaylistCommand: ParsableCommand {
                 [
                     ("playlist", .text(uri)), ("count", JSON(then.count)),
                     ("unavailable", .array(gone)),
-                    ("cannot", .array(cannot.map { JSON($0) })),
+                    ("cannot", cannot),
                     ("added", JSON(difference.added.count)),
                     ("removed", JSON(difference.removed.count)),
                     ("moved", JSON(difference.moved.count)),

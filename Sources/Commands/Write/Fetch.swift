@@ -251,7 +251,7 @@ extension PlaylistPush.Report {
     var members: [(String, JSON)] {
         [
             ("playlist", .text(playlist.uri)), ("uri", JSON(uri)), ("count", JSON(count)),
-            ("writes", JSON(writes)), ("cannot", .array(cannot.map { JSON($0) })),
+            ("writes", JSON(writes)), ("cannot", cannotJSON),
         ]
     }
 
@@ -259,7 +259,7 @@ extension PlaylistPush.Report {
         let rest =
             cannot.isEmpty
             ? ""
-            : "; Spotify cannot be given positions \(cannot.map(String.init).joined(separator: ", "))"
+            : "; Spotify cannot be given positions \(cannot.map { "\($0.position)" }.joined(separator: ", "))"
         return dryRun
             ? "'\(playlist.name)' would take \(Output.count(writes, "call"))" + rest
             : "'\(playlist.name)' is on Spotify as it is here, by \(Output.count(writes, "call"))"
