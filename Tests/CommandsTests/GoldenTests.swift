@@ -30,8 +30,10 @@ struct GoldenTests {
                 "playlist create", "playlist add", "playlist remove", "playlist move",
                 "playlist rename",
                 "playlist describe", "playlist delete", "playlist link", "playlist unlink",
-                "playlist restore", "run", "validate", "nodes", "login", "logout", "repair",
-                "seal",
+                "playlist restore", "playlist push", "playlist pull", "login", "logout", "fetch",
+                "fetch spotify-playlist", "fetch spotify-likes", "fetch spotify-recent",
+                "fetch lastfm-listens", "fetch lastfm-loves", "fetch lastfm-counts", "run",
+                "validate", "nodes", "repair", "seal",
             ]
         ),
         (
