@@ -44,6 +44,7 @@ public actor Sandbox {
             address: try sockaddr_in.inet(ip4: "127.0.0.1", port: port), timeout: 3600,
             logger: .disabled)
         configuration.sharedRequestBufferSize = 64 << 20
+        configuration.pool = PromptPool(pool: configuration.pool)
         let handler = ClosureHTTPHandler { [unowned self] in try await self.answer($0) }
         let server = HTTPServer(config: configuration, handler: handler)
         let running = Task { try await server.run() }
@@ -162,6 +163,22 @@ public actor Sandbox {
         for (name, value) in reply.headers { headers[HTTPHeader(name)] = value }
         let status = HTTPStatusCode(reply.status, phrase: reply.status < 400 ? "OK" : "Error")
         return HTTPResponse(statusCode: status, headers: headers, body: body)
+    }
+}
+
+/// Lets the headers of an answer go out at once; else its body waits 40 ms for the client to confirm them.
+private struct PromptPool: AsyncSocketPool {
+    let pool: any AsyncSocketPool
+
+    func prepare() async throws { try await pool.prepare() }
+    func run() async throws { try await pool.run() }
+
+    func suspendSocket(_ socket: Socket, untilReadyFor events: Socket.Events) async throws {
+        // Connections have it from the socket that listens, which waits here first.
+        var isOn: Int32 = 1
+        setsockopt(
+            socket.file.rawValue, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(4))
+        try await pool.suspendSocket(socket, untilReadyFor: events)
     }
 }
 
