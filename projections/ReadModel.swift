@@ -34,7 +34,7 @@ public enum ReadModel: String, CaseIterable, Sendable {
 /// The SQL of the read models, embedded in the program.
 public enum Schema {
     /// Counts up when a fold gives other rows for the same events.
-    private static let foldVersion = 3
+    private static let foldVersion = 4
 
     public static let tables = String(decoding: PackageResources.tables_sql, as: UTF8.self)
     public static let indexes = String(decoding: PackageResources.indexes_sql, as: UTF8.self)

@@ -191,6 +191,9 @@ public struct PlaylistState {
         switch fact {
         case .pulled where !links.isEmpty: syncedSeq = seq
         case .push(let step) where step.status == "completed": syncedSeq = seq
+        // A list that is pushed for the first time stands for itself: it agreed with nothing before.
+        case .push(let step) where step.intended == nil && syncedSeq == 0:
+            (editedSeq, syncedSeq) = (seq, createdSeq)
         default: break
         }
         if fact.isSync { return RowChanges() }

@@ -116,7 +116,7 @@ final class PlaylistPush {
     private func push(_ reference: String, _ report: inout Report) async throws {
         var wanted = try wanted(reference)
         if let open = wanted.open {
-            if open.target == "spotify" {
+            if open.target == "spotify", wanted.linked == nil {
                 // Whether the call arrived that was to make it is for Spotify to say.
                 intention = open.seq
                 if let made = try await find(wanted.playlist.name, besides: open.known) {
@@ -135,6 +135,7 @@ final class PlaylistPush {
                 return
             }
             try await create(wanted)
+            report.writes += 1
             wanted = try self.wanted(reference)
         }
         guard let uri = wanted.linked else { return }
@@ -162,12 +163,8 @@ final class PlaylistPush {
             made = try await find(name, besides: Set(known))
             if made == nil { throw error }
         }
-        guard let made else { return }
-        try link(wanted, to: made)
-        try settle(
-            .pushCompleted, Report(playlist: wanted.playlist),
-            ["intended": JSON(intention), "to": .text(made), "writes": 1, "cannot": []])
-        intention = nil
+        // The intention stays open until the rows are there too: the list does not follow a half-filled one.
+        if let made { try link(wanted, to: made) }
     }
 
     private func link(_ wanted: Wanted, to uri: String) throws {
