@@ -132,7 +132,7 @@ public final class Fold {
                 guard !row.isPlaying, let time = row.timeMS else { continue }
                 try listens?.scrobble(
                     line.seq << 16 | Int64(index), try lastfm(row, line, &ordinal), at: time,
-                    title: row.value["name"])
+                    title: row.title)
             }
             try listens?.walked(line, from: data["from"], to: data["to"], page: data["page"])
         case .matchAsserted:
@@ -151,7 +151,7 @@ public final class Fold {
             {
                 guard let node = try lastfm(row, line, &ordinal) else { continue }
                 try groups.count(
-                    node, user: user, plays: nil, userPlays: row.value["playcount"]?.number ?? 0,
+                    node, user: user, plays: nil, userPlays: row.plays ?? 0,
                     id: line.seq << 16 | Int64(index), at: line.at)
             }
         case .lastfmTrackObserved:
@@ -160,8 +160,8 @@ public final class Fold {
             let user = data["user"]?.text
             if let row, let node {
                 try groups.count(
-                    node, user: user, plays: row.value["playcount"]?.number,
-                    userPlays: row.value["userplaycount"]?.number ?? 0, id: line.seq << 16,
+                    node, user: user, plays: row.plays,
+                    userPlays: row.userPlays ?? 0, id: line.seq << 16,
                     at: line.at)
             }
             try groups.asked(line, user: user, node: node)

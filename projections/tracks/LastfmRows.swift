@@ -4,10 +4,29 @@ package import Music
 
 /// A row of a list that Last.fm returned, or its answer to a question about a track (`api/lastfm.md` §4).
 package struct LastfmRow {
-    let value: JSONValue
+    private(set) var title: JSONValue?
+    private var artist: JSONValue?
+    private var time: JSONValue?
+    private(set) var plays: Int64?
+    private(set) var userPlays: Int64?
+    private(set) var isPlaying = false
 
     /// Takes a row, or the `track` of an answer.
-    package init(_ value: JSONValue) { self.value = value }
+    package init(_ value: JSONValue) {
+        value.members { key, value in
+            switch key.count {
+            case 4 where key.equals("name"): title = value.isText ? value : nil
+            case 4 where key.equals("date"): time = value["uts"]
+            case 5 where key.equals("@attr"):
+                isPlaying = value["nowplaying"]?.isText("true") ?? false
+            case 6 where key.equals("artist"): artist = value["#text"] ?? value["name"]
+            case 9 where key.equals("playcount"): plays = value.number
+            case 13 where key.equals("userplaycount"): userPlays = value.number
+            default: break
+            }
+            return true
+        }
+    }
 
     /// The rows of a page: an array, one object for one row, or nothing that can be read as rows.
     package static func rows(of list: JSONValue?) -> [LastfmRow] {
@@ -17,8 +36,8 @@ package struct LastfmRow {
 
     /// The entity that it names; nil without a title or an artist.
     package var uri: String? {
-        let artist = value["artist"]?["#text"]?.text ?? value["artist"]?["name"]?.text ?? ""
-        guard let title = value["name"]?.text, !title.isEmpty, !artist.isEmpty else { return nil }
+        guard let title = title?.text, let artist = artist?.text, !title.isEmpty, !artist.isEmpty
+        else { return nil }
         return TextURI(lastfm: artist, title: title).uri
     }
 
@@ -27,10 +46,8 @@ package struct LastfmRow {
 
     /// The time under `date`, which a track that plays now has not.
     package var timeMS: Milliseconds? {
-        value["date"]?["uts"]?.number.flatMap { (0..<1 << 40).contains($0) ? $0 * 1000 : nil }
+        time?.number.flatMap { (0..<1 << 40).contains($0) ? $0 * 1000 : nil }
     }
-
-    package var isPlaying: Bool { value["@attr"]?["nowplaying"]?.isText("true") ?? false }
 }
 
 extension JSONValue {

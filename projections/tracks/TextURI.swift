@@ -60,12 +60,17 @@ public struct TextURI {
 
     /// Percent-encodes all but the unreserved characters of RFC 3986.
     package static func encoded(_ text: String, plain: String = "") -> String {
-        text.utf8.map { byte -> String in
-            let isPlain =
-                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF)
-                || "-._~".utf8.contains(byte) || plain.utf8.contains(byte)
-            return isPlain ? String(Character(Unicode.Scalar(byte))) : "%" + [byte].hex.uppercased()
-        }.joined()
+        let digits = Array("0123456789ABCDEF".utf8)
+        var output: [UInt8] = []
+        output.reserveCapacity(text.utf8.count * 2)
+        for byte in text.utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: output.append(byte)
+            case _ where plain.utf8.contains(byte): output.append(byte)
+            default: output += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: output, as: UTF8.self)
     }
 
     private static func decoded(_ bytes: Bytes) -> String {

@@ -96,9 +96,9 @@ final class LastfmFetch {
 
     /// How many rows of a page are no listens yet.
     private func fresh(_ list: JSONValue) throws -> Int {
-        let rows = LastfmRow.rows(of: list).map(\.item).filter { $0.addedAtMS != nil }
-        guard let first = rows.compactMap(\.addedAtMS).min(),
-            let last = rows.compactMap(\.addedAtMS).max()
+        let rows = LastfmRow.rows(of: list).filter { $0.timeMS != nil }
+        guard let first = rows.compactMap(\.timeMS).min(),
+            let last = rows.compactMap(\.timeMS).max()
         else { return 0 }
         let known = try session.projector.read { db in
             try Row.fetchSet(
@@ -108,8 +108,9 @@ final class LastfmFetch {
                     WHERE l.listened_at BETWEEN ? AND ? AND l.channel = ?
                     """, arguments: [first, last, Channel.lastfm.rawValue])
         }
+        guard !known.isEmpty else { return rows.count }
         let keys = Set(known.map { "\($0[0] as Int64) \($0[1] as String)" })
-        return rows.count { !keys.contains("\($0.addedAtMS ?? 0) \($0.uri ?? "")") }
+        return rows.count { !keys.contains("\($0.timeMS ?? 0) \($0.uri ?? "")") }
     }
 
     /// Walks the pages of a list until the last, each checked to be this user's.
