@@ -15,112 +15,56 @@ struct Track: Codable, Sendable {
     var uri: String { "spotify:track:\(id)" }
 }
 
-/// The tracks that exist.
-struct Catalogue: Codable, Sendable {
-    private(set) var tracks: [Track] = []
-    private var places: [String: Int] = [:]
-
-    /// A track by its id; setting one adds or replaces it.
-    subscript(id: String) -> Track? {
-        get { places[id].map { tracks[$0] } }
-        set {
-            guard let newValue else { return }
-            if places[id] == nil { tracks.append(newValue) }
-            tracks[places[id, default: tracks.count - 1]] = newValue
-            places[id] = places[id] ?? tracks.count - 1
-        }
-    }
-
-    /// Makes up a track for a URI that nobody has heard of, always the same one.
-    mutating func ensure(_ uri: String?) {
-        let id = String((uri ?? "").dropFirst(14))
-        guard let uri, uri.hasPrefix("spotify:track:"), self[id] == nil else { return }
-        self[id] = Track(
-            id: id, name: "Track \(id.prefix(6))", artists: ["Artist \(id.suffix(3))"],
-            album: "Album \(id.suffix(2))", durationMS: 200_000, released: "2020-01-01", number: 1)
-    }
-}
-
-/// SplitMix64.
-struct Dice: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func roll(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
-
-    mutating func word(_ kind: String) -> String {
-        table("words")[kind].elements.randomElement(using: &self)?.string ?? ""
-    }
-}
-
 /// Base-62 letters that stand for a text, always the same ones.
 func identifier(_ text: String, length: Int = 22) -> String {
     let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
-    var digest = SHA256.digest(Array(text.utf8))
-    return withUnsafeBytes(of: &digest.words) { bytes in
-        String(decoding: bytes.prefix(length).map { alphabet[Int($0) % 62] }, as: UTF8.self)
+    let letters = SHA256.digest(Array(text.utf8)).bytes.prefix(length).map {
+        alphabet[Int($0) % 62]
     }
+    return String(decoding: letters, as: UTF8.self)
 }
 
 extension World {
     /// The last play of every invented world; fixed, so that one seed gives one world for good.
-    private static let lastPlay = ISOTime.parse("2026-11-20T21:30:00Z") ?? 0
+    fileprivate static let lastPlay = ISOTime.parse("2026-11-20T21:30:00Z") ?? 0
 
-    /// Replaces everything by an invented world.
+    /// Makes up a track for a URI that nobody has heard of, always the same one.
+    mutating func ensure(_ uri: String?) {
+        guard let uri, uri.hasPrefix("spotify:track:") else { return }
+        let id = String(uri.dropFirst(14))
+        tracks[id] =
+            tracks[id]
+            ?? Track(
+                id: id, name: "Track \(id.prefix(6))", artists: ["Artist \(id.suffix(3))"],
+                album: "Album \(id.suffix(2))", durationMS: 200_000, released: "2020-01-01",
+                number: 1)
+    }
+
+    /// Replaces everything by an invented world; sizes that are not named are small.
     mutating func invent(_ wanted: [String: Int]) {
         let size = Dictionary(table("size").members.map { ($0.0, $0.1.integer ?? 0) }) { $1 }
             .merging(wanted) { max(0, $1) }
         func count(_ name: String) -> Int { size[name] ?? 0 }
-        var dice = Dice(state: UInt64(count("seed")))
-        (catalogue, lastfm.songs, lastfm.listens, lastfm.loves) = (Catalogue(), Songs(), [], [])
+        var dice = Dice(seed: UInt64(count("seed")))
+        var all: [Track] = []
+        for index in 0..<max(1, count("tracks")) { all.append(dice.track(index, after: all.last)) }
+        tracks = Dictionary(all.map { ($0.id, $0) }) { $1 }
+        lastfm.songs = Songs()
+        let songs = all.enumerated().map { lastfm.songs.add(spelling($1, $0)) }
+        let plays = dice.plays(count("listens"), of: songs.count)
+        lastfm.listens = plays.reversed().map { Listen(song: songs[$0.place], uts: $0.uts) }
         spotify = SpotifyState(grants: spotify.grants, refreshTokens: spotify.refreshTokens)
-        for index in 0..<max(1, count("tracks")) { inventTrack(index, count("seed"), &dice) }
-        let songs = catalogue.tracks.enumerated().map { lastfm.songs.add(spelling($1, $0)) }
-        inventListens(count("listens"), songs, &dice)
-        let liked = catalogue.tracks.shuffled(using: &dice).prefix(count("likes"))
+        spotify.recent = plays.prefix(50).map {
+            Like(uri: all[$0.place].uri, addedAt: Int64($0.uts * 1000 + all[$0.place].durationMS))
+        }
+        let liked = all.shuffled(using: &dice).prefix(count("likes"))
         spotify.likes = liked.enumerated().map {
             Like(uri: $1.uri, addedAt: World.lastPlay - Int64($0) * 43_200_000)
         }
         lastfm.loves = stride(from: 2, to: songs.count, by: 7).map {
             Listen(song: songs[$0], uts: Int(World.lastPlay / 1000) - $0 * 5000)
         }
-        for index in 0..<count("playlists") { inventPlaylist(index, count("seed"), &dice) }
-    }
-
-    private mutating func inventTrack(_ index: Int, _ seed: Int, _ dice: inout Dice) {
-        let year = dice.roll(1968...2025)
-        let number = index < 144 ? "" : " \(index / 144 + 1)"
-        var track = Track(
-            id: identifier("track \(seed) \(index)"),
-            name: dice.word("heads") + " " + dice.word("tails") + number,
-            artists: [dice.word("artists")], album: dice.word("heads") + " " + dice.word("albums"),
-            isrc: "ZZA1B\(year % 100 + 100)".replacing("B1", with: "B")
-                + "\(100_000 + index)".suffix(5),
-            durationMS: dice.roll(95...410) * 1000 + 333, released: "\(year)-0\(index % 9 + 1)-11",
-            number: index % 12 + 1)
-        // Later versions of the track before: what makes matching hard.
-        let base = catalogue.tracks.last ?? track
-        switch index % 10 {
-        case 3:
-            (track.name, track.artists) = ("\(base.name) - Remastered 2011", base.artists)
-            track.album = "\(base.album) (Deluxe Edition)"
-        case 5:
-            track.artists.append(dice.word("artists") + " Jr.")
-            track.name += " (feat. \(track.artists[1]))"
-        case 7:
-            (track.name, track.artists, track.isrc) = (base.name, base.artists, base.isrc)
-            (track.album, track.durationMS) = ("Hits \(year)", base.durationMS)
-        case 9: (track.name, track.artists) = ("\(base.name) - Live at Tivoli", base.artists)
-        default: break
-        }
-        catalogue[track.id] = track
+        spotify.playlists = (0..<count("playlists")).map { dice.playlist($0, of: all) }
     }
 
     /// How Last.fm's listeners write a track: every other one without what is not the title.
@@ -132,26 +76,73 @@ extension World {
         return Song(
             artist: track.artists[0], track: name, album: track.album, durationMS: track.durationMS)
     }
+}
 
-    private mutating func inventListens(_ count: Int, _ songs: [Int32], _ dice: inout Dice) {
+/// SplitMix64, and what it makes up.
+private struct Dice: RandomNumberGenerator {
+    private let seed: UInt64
+    private var state: UInt64
+
+    init(seed: UInt64) { (self.seed, state) = (seed, seed) }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    private mutating func roll(_ range: ClosedRange<Int>) -> Int {
+        Int.random(in: range, using: &self)
+    }
+
+    private mutating func word(_ kind: String) -> String {
+        table("words")[kind].elements.randomElement(using: &self)?.string ?? ""
+    }
+
+    mutating func track(_ index: Int, after last: Track?) -> Track {
+        let year = roll(1968...2025)
+        let number = index < 144 ? "" : " \(index / 144 + 1)"
+        var track = Track(
+            id: identifier("track \(seed) \(index)"),
+            name: word("heads") + " " + word("tails") + number,
+            artists: [word("artists")], album: word("heads") + " " + word("albums"),
+            isrc: "ZZA1B" + "\(year % 100 + 100)".suffix(2) + "\(100_000 + index)".suffix(5),
+            durationMS: roll(95...410) * 1000 + 333, released: "\(year)-0\(index % 9 + 1)-11",
+            number: index % 12 + 1)
+        // Later versions of the track before: what makes matching hard.
+        let base = last ?? track
+        switch index % 10 {
+        case 3:
+            (track.name, track.artists) = ("\(base.name) - Remastered 2011", base.artists)
+            track.album = "\(base.album) (Deluxe Edition)"
+        case 5:
+            track.artists.append(word("artists") + " Jr.")
+            track.name += " (feat. \(track.artists[1]))"
+        case 7:
+            (track.name, track.artists, track.isrc) = (base.name, base.artists, base.isrc)
+            (track.album, track.durationMS) = ("Hits \(year)", base.durationMS)
+        case 9: (track.name, track.artists) = ("\(base.name) - Live at Tivoli", base.artists)
+        default: break
+        }
+        return track
+    }
+
+    /// Plays of so many tracks, newest first; some tracks are played far more often than others.
+    mutating func plays(_ count: Int, of tracks: Int) -> [(place: Int, uts: Int)] {
         // Fifteen years for a great many, some weeks or months for a few.
         let gap = min(86_400, max(450, 15 * 31_536_000 / max(1, count)))
         var time = Int(World.lastPlay / 1000)
-        for index in 0..<count {
-            // Some tracks are played far more often than others.
-            let last = songs.count - 1
-            let place = min(dice.roll(0...last), dice.roll(0...last))
-            lastfm.listens.append(Listen(song: songs[place], uts: time))
-            let track = catalogue.tracks[place]
-            let ended = Int64(time * 1000 + track.durationMS)
-            if index < 50 { spotify.recent.append(Like(uri: track.uri, addedAt: ended)) }
-            time -= dice.roll(420...2 * gap)
+        return (0..<count).map { _ in
+            let place = min(roll(0...tracks - 1), roll(0...tracks - 1))
+            defer { time -= roll(420...2 * gap) }
+            return (place, time)
         }
-        lastfm.listens.reverse()
     }
 
-    private mutating func inventPlaylist(_ index: Int, _ seed: Int, _ dice: inout Dice) {
-        var uris: [String?] = catalogue.tracks.shuffled(using: &dice).prefix(25).map(\.uri)
+    mutating func playlist(_ index: Int, of tracks: [Track]) -> Playlist {
+        var uris: [String?] = tracks.shuffled(using: &self).prefix(25).map(\.uri)
         if index == 1, uris.count > 5 {
             uris.insert(contentsOf: [uris[0], uris[0]], at: 5)
             uris.insert("spotify:local:Garage+Band:Demo+Tape:R%C3%A9hearsal+3:187", at: 2)
@@ -164,8 +155,8 @@ extension World {
             name: table("words")["playlists"].elements[index % 5].string ?? "",
             description: index % 2 == 0 ? "Made for tests &amp; trials" : nil)
         (list.isPublic, list.isCollaborative) = (index % 5 == 3, index % 5 == 4)
-        list.setItems(
-            uris.enumerated().map { ($1, start + Int64($0) * 3_600_000) }, by: list.owner, start)
-        spotify.playlists.append(list)
+        let rows = uris.enumerated().map { ($1, start + Int64($0) * 3_600_000 as Milliseconds?) }
+        list.setItems(rows, by: list.owner, start)
+        return list
     }
 }

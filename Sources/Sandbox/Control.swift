@@ -8,64 +8,52 @@ let control = Service(
         .json(["error": .text($0.message ?? "Not found"), "path": .text($1.path)], $0.status)
     },
     routes: [
-        on("GET ") { world, _ in world.summary },
+        on("GET /") { world, _ in world.summary },
         on("GET /settings") { world, _ in world.settingsJSON },
         on("PUT /settings") { world, call in
             try world.set(call.body.members)
             return world.settingsJSON
         },
-        on("GET /faults") { world, _ in .array(world.faults.map(\.json)) },
+        on("GET /faults") { world, _ in world.faultsJSON },
         on("PUT /faults") { world, call in
             world.faults = try rows(call).map { try Fault($0.string ?? "") }
-            return .array(world.faults.map(\.json))
+            return world.faultsJSON
         },
         on("GET /journal") { world, call in
             let from = call.query["from"].flatMap { Int($0) } ?? 0
-            return .array(world.journal.filter { $0["n"].integer ?? 0 >= from })
+            return JSON.array(world.journal.filter { $0["n"].integer ?? 0 >= from })
         },
-        order("DELETE /journal") { world, _ in world.emptyJournal() },
+        on("DELETE /journal") { world, _ in world.emptyJournal() },
         on("PUT /world") { world, call in
-            let sizes = call.body.members.compactMap { name, value in
-                value.integer.map { (name, $0) }
-            }
-            world.invent(Dictionary(sizes) { $1 })
+            let sizes = call.body.members.map { ($0.0, $0.1.integer) }
+            world.invent(Dictionary(sizes) { $1 }.compactMapValues(\.self))
             return world.summary
         },
         on("GET /spotify/playlists/{id}") { listJSON($0.spotify.playlists[try $0.list($1)]) },
         on("PUT /spotify/playlists/{id}", putPlaylist),
-        order("DELETE /spotify/playlists/{id}") { world, call in
+        on("DELETE /spotify/playlists/{id}") { world, call in
             world.spotify.playlists[try world.list(call)].isFollowed = false
         },
-        order("PUT /spotify/likes") { $0.spotify.likes = try dated(&$0, $1, "added_at") },
-        order("PUT /spotify/recent") { world, call in
+        on("PUT /spotify/likes") { $0.spotify.likes = try dated(&$0, $1, "added_at") },
+        on("PUT /spotify/recent") { world, call in
             let plays = try dated(&world, call, "played_at")
             world.spotify.recent = plays.sorted { $0.addedAt > $1.addedAt }
         },
-        order("PUT /spotify/tracks/{id}", putTrack),
-        order("PUT /lastfm/listens") { $0.lastfm.listens = try listens(&$0, $1) },
-        order("POST /lastfm/listens") { world, call in
-            let all = world.lastfm.listens + (try listens(&world, call))
-            world.lastfm.listens = all.sorted { $0.uts < $1.uts }
+        on("PUT /spotify/tracks/{id}", putTrack),
+        on("PUT /lastfm/listens") { $0.lastfm.listens = try listens(&$0, $1) },
+        on("POST /lastfm/listens") { world, call in
+            world.lastfm.listens += try listens(&world, call)
+            world.lastfm.listens.sort { $0.uts < $1.uts }
         },
-        order("PUT /lastfm/loves") { $0.lastfm.loves = try listens(&$0, $1) },
-        order("PUT /lastfm/tracks", putSongs),
+        on("PUT /lastfm/loves") { $0.lastfm.loves = try listens(&$0, $1) },
+        on("PUT /lastfm/tracks", putSongs),
     ])
 
-private func on(
-    _ pattern: String, _ body: @escaping @Sendable (inout World, Call) throws -> JSON
-) -> Service.Route { (pattern, { .json(try body(&$0, $1)) }) }
-
-/// A route that answers with nothing but its success.
-private func order(
-    _ pattern: String, _ body: @escaping @Sendable (inout World, Call) throws -> Void
+/// A route that answers with the JSON that its body gives, or with nothing but its success.
+private func on<Answer: Sendable>(
+    _ pattern: String, _ body: @escaping @Sendable (inout World, Call) throws -> Answer
 ) -> Service.Route {
-    (
-        pattern,
-        {
-            try body(&$0, $1)
-            return Reply()
-        }
-    )
+    (pattern, { (try body(&$0, $1) as? JSON).map { .json($0) } ?? Reply() })
 }
 
 /// The elements of a body that must be an array.
@@ -75,6 +63,8 @@ private func rows(_ call: Call) throws -> [JSON] {
 }
 
 extension World {
+    fileprivate var faultsJSON: JSON { .array(faults.map(\.json)) }
+
     fileprivate var summary: JSON {
         let lists = spotify.playlists.map { list -> JSON in
             [
@@ -86,7 +76,7 @@ extension World {
             "user": .text(World.user), "now": .text(ISOTime.text(now)), "settings": settingsJSON,
             "lastfm_api_key": .text(LastfmApplication.key),
             "lastfm_api_secret": .text(LastfmApplication.secret), "requests": JSON(answered),
-            "faults": .array(faults.map(\.json)), "tracks": JSON(catalogue.tracks.count),
+            "faults": faultsJSON, "tracks": JSON(tracks.count),
             "listens": JSON(lastfm.listens.count), "loves": JSON(lastfm.loves.count),
             "likes": JSON(spotify.likes.count), "playlists": .array(lists),
         ]
@@ -94,74 +84,66 @@ extension World {
 }
 
 private func listJSON(_ list: Playlist) -> JSON {
-    let newest = list.newest
-    let items = newest.order.map { list.rows[Int($0)] }
     let history = list.versions.map { version -> JSON in
-        let uris = version.order.map { JSON(list.rows[Int($0)].uri) }
+        let uris = list.rows(of: version).map { JSON($0.uri) }
         return [
             "snapshot_id": .text(version.snapshot), "name": .text(version.name),
             "items": .array(uris),
         ]
     }
+    let items = list.rows(of: list.newest).map { row -> JSON in
+        ["uri": JSON(row.uri), "added_at": .text(ISOTime.text(row.addedAt, fraction: false))]
+    }
     return [
-        "id": .text(list.id), "name": .text(newest.name), "description": JSON(newest.description),
-        "snapshot_id": .text(newest.snapshot),
-        "items": .array(
-            items.map {
-                ["uri": JSON($0.uri), "added_at": .text(ISOTime.text($0.addedAt, fraction: false))]
-            }),
+        "id": .text(list.id), "name": .text(list.newest.name),
+        "description": JSON(list.newest.description),
+        "snapshot_id": .text(list.newest.snapshot), "items": .array(items),
         "history": .array(history),
     ]
 }
 
 /// What the user does to a playlist in another app.
 private func putPlaylist(_ world: inout World, _ call: Call) throws -> JSON {
-    let (id, body, now) = (call.arguments[0], call.body, world.now)
-    let items: [(uri: String?, addedAt: Milliseconds?)] = body["items"].elements.map {
-        ($0.string ?? $0["uri"].string, $0["added_at"].string.flatMap { ISOTime.parse($0) })
-    }
-    for item in items { world.catalogue.ensure(item.uri) }
+    let body = call.body
     if (try? world.list(call)) == nil {
-        let name = body["name"].string ?? "Playlist \(id.prefix(6))"
-        let new = Playlist(id: id, owner: World.user, name: name, description: nil)
+        let name = body["name"].string ?? "Playlist \(call.id.prefix(6))"
+        let new = Playlist(id: call.id, owner: World.user, name: name, description: nil)
         world.spotify.playlists.insert(new, at: 0)
     }
     let place = try world.list(call)
     var list = world.spotify.playlists[place]
     (list.isFollowed, list.staleReads) = (true, world["stale_reads"].integer ?? 0)
     list.owner = body["owner"].string ?? list.owner
-    let old = list.newest
-    let (name, text) = (
-        body["name"].string ?? old.name, body["description"].string ?? old.description
-    )
-    if body["items"].isArray { list.setItems(items, by: list.owner, now) }
-    if name != old.name || text != old.description {
-        list.change { ($0.name, $0.description) = (name, text) }
-    }
+    let items = body["items"].elements.map { ($0.string ?? $0["uri"].string, $0["added_at"].time) }
+    for (uri, _) in items { world.ensure(uri) }
+    if body["items"].isArray { list.setItems(items, by: list.owner, world.now) }
+    var version = list.newest
+    version.name = body["name"].string ?? version.name
+    version.description = body["description"].string ?? version.description
+    if version != list.newest { list.change { $0 = version } }
     world.spotify.playlists[place] = list
     return listJSON(list)
 }
 
 private func putTrack(_ world: inout World, _ call: Call) throws {
-    let (id, body) = (call.arguments[0], call.body)
-    world.catalogue.ensure("spotify:track:" + id)
-    var track = try world.catalogue[id].or(404)
+    let body = call.body
+    world.ensure("spotify:track:" + call.id)
+    var track = try world.tracks[call.id].or(404)
     let artists = body["artists"].elements.compactMap(\.string)
     track.artists = artists.isEmpty ? track.artists : artists
     track.name = body["name"].string ?? track.name
     track.album = body["album"].string ?? track.album
     track.isrc = body["isrc"].string ?? track.isrc
     track.durationMS = body["duration_ms"].integer ?? track.durationMS
-    world.catalogue[id] = track
+    world.tracks[call.id] = track
 }
 
 /// URIs with their times; one without is a second older than the one before.
 private func dated(_ world: inout World, _ call: Call, _ key: String) throws -> [Like] {
     try rows(call).enumerated().map { index, row in
         let uri = try (row.string ?? row["uri"].string).or(400, "A row has no uri.")
-        world.catalogue.ensure(uri)
-        let at = row[key].string.flatMap { ISOTime.parse($0) } ?? world.now - Int64(index) * 1000
-        return Like(uri: uri, addedAt: at)
+        world.ensure(uri)
+        return Like(uri: uri, addedAt: row[key].time ?? world.now - Int64(index) * 1000)
     }
 }
 

@@ -12,32 +12,30 @@ struct Fault: Sendable {
     private var seen = 0
     private var fired = 0
 
-    /// What is answered instead of asking the service, and what happens to the service's own answer.
-    private static let instead: Set = [
-        "429", "quota", "401", "403", "500", "502", "503", "504", "html", "error", "empty", "huge",
-        "reset", "redirect",
-    ]
-    private static let after: Set = ["cut", "truncate", "garbage", "delay", "lost"]
-    private static let numbered: Set = ["error", "cut", "truncate", "delay"]
-
-    /// Reads a SPEC.
+    /// Reads a SPEC; `shapes.json` says which kinds there are and what value they take.
     init(_ spec: String) throws {
         let parts = spec.split(separator: ",").map { $0.split(separator: "=", maxSplits: 1) }
         let pairs = parts.map { (String($0.first ?? ""), $0.count > 1 ? String($0[1]) : nil) }
-        var keys = Dictionary(pairs.dropFirst()) { $1 }
+        let keys = Dictionary(pairs.dropFirst()) { $1 }
         func number(_ name: String, _ usual: Int) throws -> Int {
-            guard let text = keys.removeValue(forKey: name) else { return usual }
-            return try text.flatMap { Int($0) }.or(400, "\(name) is not a number in '\(spec)'")
+            try (keys[name].map { Int($0 ?? "") } ?? usual).or(
+                400, "\(name) is not a number in '\(spec)'")
         }
         self.spec = spec
         (kind, value) = pairs.first ?? ("", nil)
-        match = (keys.removeValue(forKey: "match") ?? nil) ?? "*"
+        match = (keys["match"] ?? nil) ?? "*"
         (skip, times) = (try number("skip", 0), try number("times", 1))
-        let isKnown = Fault.instead.contains(kind) || Fault.after.contains(kind)
-        let needsNumber = Fault.numbered.contains(kind) || kind == "huge" && value != nil
-        let hasValue = !needsNumber || (0...1_000_000).contains(value.flatMap { Int($0) } ?? -1)
+        let isNumber = (0...1_000_000).contains(value.flatMap { Int($0) } ?? -1)
+        let hasValue =
+            switch table("faults")[kind].string {
+            case "number": isNumber
+            case "number?": isNumber || value == nil
+            case "text": value != nil
+            case "text?": true
+            default: false
+            }
         try need(
-            isKnown && hasValue && keys.isEmpty && (kind != "redirect" || value != nil), 400,
+            hasValue && Set(keys.keys).isSubset(of: ["match", "skip", "times"]), 400,
             "'\(spec)' is no fault: KIND[=VALUE][,match=GLOB][,skip=N][,times=N]")
     }
 
@@ -55,36 +53,35 @@ struct Fault: Sendable {
         return true
     }
 
-    /// What is answered instead of asking the service; nil if the service is asked all the same.
-    func replaced(_ service: Service, _ call: Call) -> Reply? {
-        guard Fault.instead.contains(kind) else { return nil }
-        var refusal = Refusal(Int(kind) ?? (kind == "quota" ? 429 : 200))
+    /// What is answered instead of the service's own answer, which `ask` gives.
+    func answer(_ service: Service, _ call: Call, _ ask: () -> Reply) -> Reply {
         switch kind {
-        case "502": return .text("Bad gateway.", "text/plain", 502)
+        case "502": return .text("Bad gateway.", "plain", 502)
         case "html": return .html("<h1>502 Bad Gateway</h1>", 502)
         case "empty": return Reply()
-        case "reset": return Reply(isLost: true)
+        case "reset": return .lost
         case "redirect": return .redirect(value ?? "")
+        case "error": return service.refuse(Refusal(200, code: value), call)
         case "huge":
             var reply = Reply.text("{\"items\":\"", "application/json")
             reply.padding = number ?? 33
             return reply
-        case "error": refusal.code = value
         case "quota":
-            (refusal.reason, refusal.headers["Retry-After"]) = ("QUOTA_EXCEEDED", value ?? "86000")
-        case "429": refusal.headers["Retry-After"] = value
-        default: break
+            let refusal = Refusal(429, code: "QUOTA_EXCEEDED", retryAfter: value ?? "86000")
+            return service.refuse(refusal, call)
+        case "429": return service.refuse(Refusal(429, retryAfter: value), call)
+        default:
+            guard let status = Int(kind) else { return spoiled(ask()) }
+            return service.refuse(Refusal(status), call)
         }
-        return service.render(refusal, call)
     }
 
-    /// What becomes of the service's own answer.
-    func spoiled(_ reply: Reply) -> Reply {
-        var reply = reply
+    private func spoiled(_ answer: Reply) -> Reply {
+        var reply = answer
         switch kind {
         case "cut": reply.cutAfter = number
         case "truncate": reply.body = Array(reply.body.prefix(number ?? 0))
-        case "lost": reply.isLost = true
+        case "lost": reply = .lost
         case "garbage":
             // Into the first string that is a value, or in front of everything.
             let place = reply.body.firstRange(of: Array(":\"".utf8))?.upperBound ?? 0

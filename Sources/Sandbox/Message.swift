@@ -1,28 +1,28 @@
 import Foundation
 public import JSONText
+import Ledger
 
 /// A request, as a handler sees it.
 struct Call: Sendable {
     let method: String
     /// As it was sent, without the query.
-    let path: String
-    let query: [String: String]
+    var path: String
+    var query: [String: String]
     let form: [String: String]
     let headers: [String: String]
     /// Null if the body is something else.
     let body: JSON
     /// Where this sandbox is reached, such as `http://127.0.0.1:4000`.
     let origin: String
-    /// What the braces of the route's pattern stood for, in order.
-    var arguments: [String] = []
+    /// What the braces of the route's pattern stood for.
+    var id = ""
 
     /// Query and form together, as Last.fm takes them.
     var fields: [String: String] { query.merging(form) { $1 } }
 
     /// The call's own URL again with more or other parameters.
     func link(_ changes: [String: String]) -> String {
-        let fields = query.merging(changes) { $1 }.sorted { $0.key < $1.key }
-        return origin + path + "?" + fields.map { "\($0)=\(encoded($1))" }.joined(separator: "&")
+        origin + path + "?" + queried(query.merging(changes) { $1 })
     }
 }
 
@@ -36,12 +36,11 @@ struct Reply: Sendable {
     /// Megabytes that follow the body, without an announced length.
     var padding: Int?
     /// The connection is closed without an answer.
-    var isLost = false
+    static let lost = Reply(status: 0)
 
-    static func text(_ text: String, _ type: String = "text/plain", _ status: Int = 200) -> Reply {
-        Reply(
-            status: status, headers: ["Content-Type": type + "; charset=utf-8"],
-            body: Array(text.utf8))
+    static func text(_ text: String, _ type: String = "plain", _ status: Int = 200) -> Reply {
+        let kind = (type.contains("/") ? type : "text/" + type) + "; charset=utf-8"
+        return Reply(status: status, headers: ["Content-Type": kind], body: Array(text.utf8))
     }
 
     static func json(_ value: JSON, _ status: Int = 200) -> Reply {
@@ -50,15 +49,13 @@ struct Reply: Sendable {
 
     static func html(_ text: String, _ status: Int = 200) -> Reply {
         .text(
-            "<!doctype html><meta charset=utf-8><title>Sandbox</title>\(text)\n", "text/html",
-            status)
+            "<!doctype html><meta charset=utf-8><title>Sandbox</title>\(text)\n", "html", status)
     }
 
     static func redirect(_ url: String, _ fields: [String: String?] = [:]) -> Reply {
-        let more = fields.compactMap { name, value in value.map { "\(name)=\(encoded($0))" } }
-            .sorted()
-        let mark = more.isEmpty ? "" : url.contains("?") ? "&" : "?"
-        return Reply(status: 302, headers: ["Location": url + mark + more.joined(separator: "&")])
+        let mark = fields.isEmpty ? "" : url.contains("?") ? "&" : "?"
+        let query = queried(fields.compactMapValues(\.self))
+        return Reply(status: 302, headers: ["Location": url + mark + query])
     }
 
     /// A page on which a person agrees or does not.
@@ -72,14 +69,14 @@ struct Reply: Sendable {
 struct Refusal: Error, CustomStringConvertible {
     var status: Int
     var message: String?
-    /// Last.fm's number, or the token endpoint's word.
+    /// Last.fm's number, the token endpoint's word, or the Web API's reason.
     var code: String?
-    var reason: String?
     var headers: [String: String] = [:]
     var description: String { message ?? "Error \(status)" }
 
-    init(_ status: Int, _ message: String? = nil, code: String? = nil) {
+    init(_ status: Int, _ message: String? = nil, code: String? = nil, retryAfter: String? = nil) {
         (self.status, self.message, self.code) = (status, message, code)
+        headers["Retry-After"] = retryAfter
     }
 }
 
@@ -110,6 +107,11 @@ func decoded(_ text: some StringProtocol) -> String {
     String(text).replacing("+", with: " ").removingPercentEncoding ?? String(text)
 }
 
+/// Writes a query in order of its names.
+func queried(_ fields: [String: String]) -> String {
+    fields.sorted { $0.key < $1.key }.map { "\($0)=\(encoded($1))" }.joined(separator: "&")
+}
+
 /// Percent-encodes all but RFC 3986's unreserved characters.
 func encoded(_ text: String) -> String {
     let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
@@ -119,8 +121,9 @@ func encoded(_ text: String) -> String {
 
 extension JSON: Codable {
     init?(parsing bytes: [UInt8]) {
-        let value: JSON? = bytes.withUnsafeBufferPointer {
-            (try? JSONValidator.check($0)) == nil ? Optional.none : JSON(JSONValue($0))
+        let value = try? bytes.withUnsafeBufferPointer {
+            try JSONValidator.check($0)
+            return JSON(JSONValue($0))
         }
         guard let value else { return nil }
         self = value
@@ -136,9 +139,10 @@ extension JSON: Codable {
             self = .object(members)
         } else if value.isArray {
             self = .array(value.elements.map { JSON($0) })
+        } else if let text = value.text {
+            self = .text(text)
         } else {
-            self =
-                value.text.map { .text($0) } ?? value.bool.map { .bool($0) } ?? JSON(value.integer)
+            self = value.bool.map { .bool($0) } ?? JSON(value.integer)
         }
     }
 
@@ -162,6 +166,8 @@ extension JSON: Codable {
     var string: String? { if case .text(let text) = self { text } else { nil } }
     var integer: Int? { if case .integer(let number) = self { Int(number) } else { nil } }
     var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
+    /// A moment, written as RFC 3339 has it.
+    var time: Milliseconds? { string.flatMap { ISOTime.parse($0) } }
     var isNull: Bool { if case .null = self { true } else { false } }
     var isArray: Bool { if case .array = self { true } else { false } }
 }

@@ -8,10 +8,6 @@ import Ledger
 /// A stand-in for the services on loopback: one server, one invented user, one world.
 public actor Sandbox {
     static let services = [spotifyAPI, spotifyAccounts, lastfm, lastfmAuth, control]
-    /// Base paths of services that are not there yet: programs find nobody rather than the real ones.
-    private static let reserved = [
-        "musicbrainz": "/musicbrainz/ws/2", "listenbrainz": "/listenbrainz",
-    ]
 
     private let folder: String?
     private var world: World
@@ -52,7 +48,8 @@ public actor Sandbox {
             try await server.waitUntilListening()
         } catch {
             running.cancel()
-            throw (await running.result).failure ?? error
+            try await running.value
+            throw error
         }
         guard case .ip4(_, let port) = await server.listeningAddress else { return }
         (self.server, self.port) = (server, port)
@@ -72,9 +69,10 @@ public actor Sandbox {
 
     /// Every service's base URL, as one JSON object.
     public var addresses: String {
-        let bases =
-            Sandbox.services.map { ($0.name, $0.base) } + Sandbox.reserved.sorted { $0 > $1 }
-        return JSON.object(bases.map { ($0.0, JSON.text(origin + $0.1)) }).text
+        // Nobody answers at the reserved ones: programs find nobody rather than the real services.
+        let reserved = table("reserved").members.map { ($0.0, $0.1.string ?? "") }
+        let bases = Sandbox.services.map { ($0.name, $0.base) } + reserved
+        return JSON.object(bases.map { ($0.0, .text(origin + $0.1)) }).text
     }
 
     private var origin: String { "http://127.0.0.1:\(port)" }
@@ -92,7 +90,7 @@ public actor Sandbox {
         let headers = Dictionary(sent) { $1 }
         // A page in a browser must not reach the sandbox under a name that it made point here.
         guard ["127.0.0.1:\(port)", "localhost:\(port)"].contains(headers["host"] ?? "") else {
-            return response(.text("Misdirected request\n", "text/plain", 421))
+            return response(.text("Misdirected request\n", "plain", 421))
         }
         let body = Array(try await request.bodyData)
         let isForm = headers["content-type"]?.contains("form-urlencoded") ?? false
@@ -104,14 +102,13 @@ public actor Sandbox {
         for service in Sandbox.services {
             guard let rest = service.rest(of: call.path) else { continue }
             isDirty = isDirty || call.method != "GET"
-            return response(await answer(call, service, service.operation(call, rest), rest))
+            return response(await answer(call, service, rest))
         }
         return response(Reply(status: 404))
     }
 
-    private func answer(
-        _ call: Call, _ service: Service, _ operation: String, _ rest: String
-    ) async -> Reply {
+    private func answer(_ call: Call, _ service: Service, _ rest: String) async -> Reply {
+        let operation = service.operation(call, rest)
         if service.name == control.name {
             guard call.headers["origin"] == nil else { return Reply(status: 403) }
             return service.answer(call, operation: operation, in: &world)
@@ -126,43 +123,39 @@ public actor Sandbox {
             if fault?.kind == "delay" { delayMS += fault?.number ?? 0 }
         }
         if delayMS > 0 { try? await Task.sleep(for: .milliseconds(delayMS)) }
-        var reply =
-            fault?.replaced(service, call) ?? limited(service, call)
-            ?? service.answer(call, operation: operation, in: &world)
-        reply = fault?.spoiled(reply) ?? reply
+        func ask() -> Reply {
+            limited(service, call) ?? service.answer(call, operation: operation, in: &world)
+        }
+        let reply = fault?.answer(service, call, ask) ?? ask()
         world.note(call, service.name, reply, fault?.kind)
         return reply
     }
 
     /// The refusal of a caller who asks more often than the setting `rate` allows, by the real clock.
     private func limited(_ service: Service, _ call: Call) -> Reply? {
-        let rate = world["rate"]
-        guard let requests = rate["requests"].integer, let seconds = rate["seconds"].integer else {
-            return nil
-        }
+        guard let seconds = world["rate"]["seconds"].integer else { return nil }
         let now = ContinuousClock.now
-        let times = recent[service.name, default: []].filter { $0 > now - .seconds(seconds) }
-        recent[service.name] = times.count < requests ? times + [now] : times
-        guard times.count >= requests else { return nil }
-        var refusal = Refusal(429)
-        refusal.headers["Retry-After"] = String(seconds)
-        return service.render(refusal, call)
+        recent[service.name, default: []].removeAll { $0 <= now - .seconds(seconds) }
+        let isOver =
+            recent[service.name, default: []].count >= world["rate"]["requests"].integer ?? 0
+        if !isOver { recent[service.name, default: []].append(now) }
+        return isOver ? service.refuse(Refusal(429, retryAfter: "\(seconds)"), call) : nil
     }
 
     private func response(_ reply: Reply) -> HTTPResponse {
         // FlyingFox asks a web socket's handler before it writes anything, and closes when that fails.
-        guard !reply.isLost else { return HTTPResponse(webSocket: Flow()) }
+        guard reply.status != 0 else { return HTTPResponse(webSocket: Flow(head: [])) }
         var body = HTTPBodySequence(data: Data(reply.body), suggestedBufferSize: 1 << 16)
         if let padding = reply.padding {
-            body = HTTPBodySequence(from: Flow(head: reply.body, padding: padding << 20))
+            body = HTTPBodySequence(from: Flow(head: reply.body[...], padding: padding << 20))
         } else if let cut = reply.cutAfter, cut < reply.body.count {
-            let flow = Flow(head: Array(reply.body.prefix(cut)), padding: nil)
+            let flow = Flow(head: reply.body.prefix(cut))
             body = HTTPBodySequence(from: flow, count: reply.body.count)
         }
-        var headers = HTTPHeaders()
-        for (name, value) in reply.headers { headers[HTTPHeader(name)] = value }
         let status = HTTPStatusCode(reply.status, phrase: reply.status < 400 ? "OK" : "Error")
-        return HTTPResponse(statusCode: status, headers: headers, body: body)
+        let headers = reply.headers.map { (HTTPHeader($0), $1) }
+        return HTTPResponse(
+            statusCode: status, headers: HTTPHeaders(Dictionary(headers) { $1 }), body: body)
     }
 }
 
@@ -182,14 +175,9 @@ private struct PromptPool: AsyncSocketPool {
     }
 }
 
-extension Result {
-    fileprivate var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
-}
-
 /// A body that ends in a closed connection, or is longer than anybody should read.
 private struct Flow: AsyncBufferedSequence, AsyncBufferedIteratorProtocol, WSHandler {
-    typealias Element = UInt8
-    var head: [UInt8] = []
+    var head: ArraySlice<UInt8>
     /// Bytes behind the head; nil to close the connection there.
     var padding: Int?
 
@@ -198,9 +186,10 @@ private struct Flow: AsyncBufferedSequence, AsyncBufferedIteratorProtocol, WSHan
     mutating func next() async throws -> UInt8? { try await nextBuffer(suggested: 1)?.first }
 
     mutating func nextBuffer(suggested count: Int) async throws -> [UInt8]? {
-        let part = Array(head.prefix(count))
-        head.removeFirst(part.count)
-        guard part.isEmpty else { return part }
+        guard head.isEmpty else {
+            defer { head = head.dropFirst(count) }
+            return Array(head.prefix(count))
+        }
         guard let left = padding else { throw SocketError.disconnected }
         padding = left - Swift.min(count, left)
         return left == 0 ? nil : Array(repeating: UInt8(ascii: "x"), count: Swift.min(count, left))

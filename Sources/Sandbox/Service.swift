@@ -17,40 +17,37 @@ struct Service: Sendable {
     /// Patterns such as `GET /playlists/{id}/items`.
     var routes: [Route]
 
-    /// The path below the base, without a slash at its end; nil if it belongs to another service.
+    /// The path below the base, `/` for the base itself; nil if it belongs to another service.
     func rest(of path: String) -> String? {
-        let (root, whole) = (withoutSlash(base), withoutSlash(path))
-        guard (whole + "/").hasPrefix(root + "/") else { return nil }
-        return String(whole.dropFirst(root.count))
-    }
-
-    private func withoutSlash(_ path: String) -> String {
-        path.hasSuffix("/") ? String(path.dropLast()) : path
+        let (root, whole) = (base.split(separator: "/"), path.split(separator: "/"))
+        guard whole.starts(with: root) else { return nil }
+        return "/" + whole.dropFirst(root.count).joined(separator: "/")
     }
 
     /// Lets the first route that fits answer.
     func answer(_ call: Call, operation: String, in world: inout World) -> Reply {
+        let parts = operation.split(separator: "/")
         do {
             for route in routes {
-                guard let arguments = match(route.pattern, operation) else { continue }
+                let wanted = route.pattern.split(separator: "/")
+                let pairs = zip(wanted, parts)
+                guard wanted.count == parts.count,
+                    pairs.allSatisfy({ $0.hasPrefix("{") || $0 == $1 })
+                else { continue }
                 var call = call
-                call.arguments = arguments
+                call.id = pairs.first { $0.0.hasPrefix("{") }.map { decoded($0.1) } ?? ""
                 return try route.handler(&world, call)
             }
             throw Refusal(404)
         } catch {
-            return render(error as? Refusal ?? Refusal(500), call)
+            return refuse(error as? Refusal ?? Refusal(500), call)
         }
     }
 
-    private func match(_ pattern: String, _ operation: String) -> [String]? {
-        let wanted = pattern.split(separator: "/", omittingEmptySubsequences: false)
-        let parts = operation.split(separator: "/", omittingEmptySubsequences: false)
-        let pairs = zip(wanted, parts)
-        guard wanted.count == parts.count, pairs.allSatisfy({ $0.hasPrefix("{") || $0 == $1 })
-        else {
-            return nil
-        }
-        return pairs.filter { $0.0.hasPrefix("{") }.map { decoded($0.1) }
+    /// An error as the service answers it.
+    func refuse(_ refusal: Refusal, _ call: Call) -> Reply {
+        var reply = render(refusal, call)
+        reply.headers.merge(refusal.headers) { $1 }
+        return reply
     }
 }

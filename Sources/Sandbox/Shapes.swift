@@ -10,7 +10,7 @@ func table(_ name: String) -> JSON { shapes[name] ?? .null }
 /// An object made after its pattern in `shapes.json`.
 ///
 /// In a pattern `"$x"` is the value x, or else the pattern x; a member that comes to nothing falls away.
-/// `"a{x}b"` is a text with the text x in it. A member `key?mark` is there only if the mark is.
+/// `"a{x}b"` is a text with x in it. A member `key?mark` is there only if the marks are.
 func shape(_ name: String, _ values: [String: JSON], _ marks: Set<String> = []) -> JSON {
     filled(shapes[name] ?? .null, values, marks) ?? .null
 }
@@ -25,7 +25,8 @@ private func filled(_ pattern: JSON, _ values: [String: JSON], _ marks: Set<Stri
         var result = String(pieces.removeFirst())
         for piece in pieces {
             let name = piece.prefix { $0 != "}" }
-            result += (values[String(name)]?.string ?? "") + piece.dropFirst(name.count + 1)
+            let value = values[String(name)]
+            result += (value?.string ?? value?.text ?? "") + piece.dropFirst(name.count + 1)
         }
         return .text(result)
     case .array(let elements): return .array(elements.compactMap { filled($0, values, marks) })
@@ -33,7 +34,7 @@ private func filled(_ pattern: JSON, _ values: [String: JSON], _ marks: Set<Stri
         return .object(
             members.compactMap { key, member in
                 let parts = key.split(separator: "?").map(String.init)
-                guard parts.count == 1 || marks.contains(parts[1]) else { return nil }
+                guard parts.dropFirst().allSatisfy(marks.contains) else { return nil }
                 return filled(member, values, marks).map { (parts[0], $0) }
             })
     default: return pattern

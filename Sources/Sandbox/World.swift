@@ -6,7 +6,8 @@ struct World: Codable, Sendable {
     /// The one user's name on every service.
     static let user = "sandbox"
 
-    var catalogue = Catalogue()
+    /// What exists, by id.
+    var tracks: [String: Track] = [:]
     var spotify = SpotifyState()
     var lastfm = LastfmState()
     private var settings: [String: JSON] = [:]
@@ -14,13 +15,13 @@ struct World: Codable, Sendable {
     private(set) var journal: [JSON] = []
     private(set) var answered = 0
 
-    private enum CodingKeys: CodingKey { case catalogue, spotify, lastfm, settings }
+    private enum CodingKeys: CodingKey { case tracks, spotify, lastfm, settings }
 
     /// Invents a world; sizes that are not named are small.
     init(_ size: [String: Int]) { invent(size) }
 
     /// The present moment, or the one that was set.
-    var now: Milliseconds { self["now"].string.flatMap { ISOTime.parse($0) } ?? Clock().now }
+    var now: Milliseconds { self["now"].time ?? Clock().now }
 
     /// A setting; one that takes words has the first of them at the start.
     subscript(setting: String) -> JSON {
@@ -39,12 +40,11 @@ struct World: Codable, Sendable {
             let usual = table("settings").members.first { $0.0 == name }
             let isRight =
                 switch try usual.or(400, "There is no setting '\(name)'.").1 {
-                case .text(let text): value.string.map { words(text).contains($0) } ?? false
+                case .text(let text): words(text).contains(value.string ?? "")
                 case .bool: value.bool != nil
                 case .integer: (0...1_000_000_000).contains(value.integer ?? -1)
                 default:
-                    value.isNull
-                        || value.string.flatMap { ISOTime.parse($0) } != nil && name == "now"
+                    value.isNull || value.time != nil && name == "now"
                         || value["requests"].integer != nil && value["seconds"].integer != nil
                 }
             try need(isRight, 400, "\(name) cannot be \(value.text).")
@@ -66,7 +66,7 @@ struct World: Codable, Sendable {
             "n": JSON(answered), "service": .text(service), "method": .text(call.method),
             "path": .text(call.path), "query": JSON(redacted(call.query)),
             "body": call.form.isEmpty ? call.body : JSON(redacted(call.form)),
-            "status": JSON(reply.isLost ? 0 : reply.status), "fault": JSON(fault),
+            "status": JSON(reply.status), "fault": JSON(fault),
         ])
         if journal.count > 50_000 { journal.removeFirst(10_000) }
     }
@@ -75,12 +75,8 @@ struct World: Codable, Sendable {
     mutating func emptyJournal() { journal = [] }
 
     private func redacted(_ fields: [String: String]) -> [String: String] {
-        let secrets: Set = [
-            "access_token", "refresh_token", "code", "code_verifier", "client_secret", "api_key",
-            "api_sig", "sk", "token", "password", "authToken",
-        ]
-        return Dictionary(
-            uniqueKeysWithValues: fields.map { ($0, secrets.contains($0) ? "…" : $1) })
+        let secrets = table("secrets").elements.map(\.string)
+        return fields.reduce(into: fields) { if secrets.contains($1.key) { $0[$1.key] = "…" } }
     }
 }
 

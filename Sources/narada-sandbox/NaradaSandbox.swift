@@ -62,11 +62,12 @@ struct NaradaSandbox: AsyncParsableCommand {
 
 /// The sandbox that `--env` starts and `--stop` ends, known by the files of a folder.
 private struct Background {
-    private let folder: String
+    private let pidFile: String
 
     init(_ state: String?) throws {
         let places = ProcessInfo.processInfo.environment["XDG_RUNTIME_DIR"] ?? "/tmp"
-        folder = state ?? "\(places)/narada-sandbox-\(getuid())"
+        let folder = state ?? "\(places)/narada-sandbox-\(getuid())"
+        pidFile = folder + "/pid"
         mkdir(folder, 0o700)
         var about = stat()
         // In /tmp somebody else may have made it first.
@@ -77,13 +78,10 @@ private struct Background {
         }
     }
 
-    private func text(_ name: String) -> String {
-        (try? String(contentsOfFile: folder + "/" + name, encoding: .utf8)) ?? ""
-    }
-
     /// The process, if it runs and is still what it was.
     private var process: pid_t? {
-        guard let pid = pid_t(text("pid").prefix { $0.isNumber }), pid > 1 else { return nil }
+        let text = (try? String(contentsOfFile: pidFile, encoding: .utf8)) ?? ""
+        guard let pid = pid_t(text), pid > 1 else { return nil }
         let name = try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8)
         return name == "narada-sandbox\n" ? pid : nil
     }
@@ -92,36 +90,32 @@ private struct Background {
         if let process {
             throw ValidationError("one runs already as process \(process); end it with --stop")
         }
-        let shell = Process()
-        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-        // A session of its own: the terminal's Ctrl-C is not meant for it.
-        let script = """
-            cd=$1; shift
-            setsid "$@" </dev/null >"$cd/addresses" 2>"$cd/errors" & echo $! >"$cd/pid"
-            """
-        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        let given = CommandLine.arguments.dropFirst().filter { $0 != "--env" }
-        shell.arguments = ["-c", script, "sh", folder, own] + given
-        unlink(folder + "/addresses")
-        // Not waited for: Foundation sees an end only when the last descendant is gone.
-        try shell.run()
-        // Its name is that of the shell until it has begun, so only a second in does silence mean an end.
-        for attempt in 0..<600 where !text("addresses").hasSuffix("\n") {
-            guard attempt < 599, attempt < 50 || process != nil else {
-                throw ValidationError(text("errors"))
-            }
-            usleep(20_000)
+        let (child, output) = (Process(), Pipe())
+        child.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        child.arguments = CommandLine.arguments.dropFirst().filter { $0 != "--env" }
+        (child.standardInput, child.standardOutput) = (FileHandle.nullDevice, output)
+        child.standardError = output
+        // It gets a process group of its own, and so no Ctrl-C of the terminal.
+        try child.run()
+        // The line with the addresses, or what it says before it ends.
+        var line = Data()
+        while !line.contains(0x0A), case let more = output.fileHandleForReading.availableData,
+            !more.isEmpty
+        { line += more }
+        guard let addresses = try? JSONDecoder().decode([String: String].self, from: line) else {
+            line += output.fileHandleForReading.readDataToEndOfFile()
+            throw ValidationError(String(decoding: line, as: UTF8.self))
         }
-        let addresses = try JSONDecoder().decode(
-            [String: String].self, from: Data(text("addresses").utf8))
-        var variables = ["NARADA_PACE": "off", "LASTFM_USER": "sandbox"]
-        for (name, url) in addresses where name != "control" {
-            variables["NARADA_\(name.uppercased())_URL"] = url
+        try "\(child.processIdentifier)".write(toFile: pidFile, atomically: true, encoding: .utf8)
+        var variables = [
+            "NARADA_PACE": "off", "LASTFM_USER": "sandbox",
+            "SPOTIFY_CLIENT_ID": "5a4db0c55a4db0c55a4db0c55a4db0c5",
+            "LASTFM_API_KEY": LastfmApplication.key,
+            "LASTFM_API_SECRET": LastfmApplication.secret,
+        ]
+        for (name, url) in addresses {
+            variables["NARADA_\(name == "control" ? "SANDBOX" : name.uppercased())_URL"] = url
         }
-        variables["SPOTIFY_CLIENT_ID"] = "5a4db0c55a4db0c55a4db0c55a4db0c5"
-        variables["LASTFM_API_KEY"] = LastfmApplication.key
-        variables["LASTFM_API_SECRET"] = LastfmApplication.secret
-        variables["NARADA_SANDBOX_URL"] = addresses["control"]
         for (name, value) in variables.sorted(by: { $0.key < $1.key }) {
             print("export \(name)='\(value)'")
         }
@@ -132,6 +126,6 @@ private struct Background {
         kill(process, SIGTERM)
         for _ in 0..<500 where self.process != nil { usleep(20_000) }
         guard self.process == nil else { throw ValidationError("process \(process) does not end") }
-        for name in ["pid", "addresses", "errors"] { unlink(folder + "/" + name) }
+        unlink(pidFile)
     }
 }

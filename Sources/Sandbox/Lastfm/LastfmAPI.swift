@@ -22,8 +22,8 @@ package func signature(_ parameters: [String: String], secret: String) -> String
 
 /// An error of Last.fm's by its number.
 func failure(_ code: Int, _ message: String? = nil, status: Int? = nil) -> Refusal {
-    let usual = table("lastfm_errors")[String(code)].elements
-    return Refusal(status ?? usual.first?.integer ?? 400, message, code: String(code))
+    let usual = table("lastfm_errors")[String(code)].elements.first?.integer
+    return Refusal(status ?? usual ?? 400, message, code: String(code))
 }
 
 let lastfm = Service(
@@ -31,81 +31,59 @@ let lastfm = Service(
     render: { refusal, call in
         let codes = [401: 9, 403: 4, 404: 3, 429: 29, 503: 16, 504: 11]
         let code = refusal.code.flatMap { Int($0) } ?? codes[refusal.status] ?? 8
-        let usual = table("lastfm_errors")[String(code)].elements
-        let text = refusal.message ?? usual.last?.string ?? "Error"
+        let usual = table("lastfm_errors")[String(code)].elements.last?.string
+        let text = refusal.message ?? usual ?? "Error"
         // An unknown method is a bad request here, not a missing page.
-        let status = refusal.code == nil && code == 3 ? 400 : refusal.status
-        var reply = Reply.text(errorXML(code, text), "text/xml", status)
-        if call.fields["format"] == "json" {
-            reply = .json(["error": JSON(code), "message": .text(text), "links": []], status)
+        let status = refusal.status == 404 && refusal.code == nil ? 400 : refusal.status
+        guard call.fields["format"] == "json" else {
+            return .text(errorXML(code, text), "xml", status)
         }
-        reply.headers.merge(refusal.headers) { $1 }
-        return reply
+        return .json(["error": JSON(code), "message": .text(text), "links": []], status)
     },
-    routes: [
-        method("auth.getToken", signed: true) { world, _ in
-            let token = randomToken()
-            world.lastfm.tokens[token] = .init(made: world.now)
-            return ["token": .text(token)]
-        },
-        method("auth.getSession", signed: true, session),
-        method("user.getRecentTracks", recentTracks), method("user.getLovedTracks", lovedTracks),
-        method("user.getTopTracks", topTracks), method("user.getInfo", account),
-        method("track.getInfo", trackInfo), method("track.getCorrection", correction),
-        method("track.search", trackSearch),
-        method("track.love", writes: true) { world, given in
-            let song = world.lastfm.songs.add(try named(given))
-            world.lastfm.loves.removeAll { $0.song == song }
-            world.lastfm.loves.append(Listen(song: song, uts: Int(world.now / 1000)))
-            return [:]
-        },
-        method("track.unlove", writes: true) { world, given in
-            let song = world.lastfm.songs.add(try named(given))
-            world.lastfm.loves.removeAll { $0.song == song }
-            return [:]
-        },
-        method("track.updateNowPlaying", writes: true) { world, given in
-            world.lastfm.playing = world.lastfm.songs.add(try named(given))
-            let row = scrobbled(given, "", try named(given), 0).members
-            return ["nowplaying": .object(row.filter { $0.0 != "timestamp" })]
-        },
-        method("track.scrobble", writes: true, scrobble),
-    ])
-
-typealias Method = @Sendable (inout World, [String: String]) throws -> JSON
-
-/// A method; one that is signed checks the signature, one that writes also the session.
-private func method(
-    _ name: String, signed: Bool = false, writes: Bool = false, _ body: @escaping Method
-) -> Service.Route {
-    (
-        name,
-        { world, call in
+    routes: table("lastfm_methods").members.map { name, rule in
+        let handler: Service.Handler = { world, call in
             let given = call.fields
+            let (isSigned, writes) = (rule.string == "signed", rule.string == "writes")
             guard given["api_key"] == LastfmApplication.key else { throw failure(10) }
             if writes, call.method != "POST" { throw failure(6, "This method is called by POST") }
             let hasSession = writes || given["sk"] != nil
             let right = signature(given, secret: LastfmApplication.secret)
-            if signed || hasSession, given["api_sig"]?.lowercased() != right { throw failure(13) }
+            if isSigned || hasSession, given["api_sig"]?.lowercased() != right { throw failure(13) }
             if hasSession, !world.lastfm.sessions.contains(given["sk"] ?? "") { throw failure(9) }
-            let answer = try body(&world, given)
-            return given["format"] == "json" ? .json(answer) : .text(answerXML(answer), "text/xml")
+            let answer = try methods[name].or(500)(&world, given)
+            return given["format"] == "json" ? .json(answer) : .text(answerXML(answer), "xml")
         }
-    )
-}
+        return (name, handler)
+    })
+
+/// What answers the methods in `shapes.json`, where one that is `signed` has its signature checked, and
+/// one that `writes` also its session.
+private let methods: [String: @Sendable (inout World, [String: String]) throws -> JSON] = [
+    "auth.getSession": session, "user.getRecentTracks": recentTracks,
+    "user.getLovedTracks": lovedTracks, "user.getTopTracks": topTracks, "user.getInfo": account,
+    "track.getInfo": trackInfo, "track.getCorrection": correction, "track.search": trackSearch,
+    "track.scrobble": scrobble, "track.love": love, "track.unlove": love,
+    "track.updateNowPlaying": updateNowPlaying,
+    "auth.getToken": { world, _ in ["token": .text(newToken(&world))] },
+]
 
 // MARK: Log-in
 
 let lastfmAuth = Service(
     name: "lastfm_auth", base: "/lastfm-auth/",
     render: { refusal, _ in .html(refusal.message ?? "Error", refusal.status) },
-    routes: [("GET ", approve)])
+    routes: [("GET /", approve)])
+
+private func newToken(_ world: inout World) -> String {
+    let token = randomToken()
+    world.lastfm.tokens[token] = .init(made: world.now)
+    return token
+}
 
 private func approve(_ world: inout World, _ call: Call) throws -> Reply {
     try need(call.query["api_key"] == LastfmApplication.key, 403, "Invalid API key")
     let back = call.query["cb"]
-    let token = back == nil ? call.query["token"] ?? "" : randomToken()
-    if back != nil { world.lastfm.tokens[token] = .init(made: world.now) }
+    let token = back == nil ? call.query["token"] ?? "" : newToken(&world)
     try need(world.lastfm.tokens[token] != nil, 403, "Invalid token supplied")
     switch call.query["answer"] ?? world["login"].string {
     case "deny": return .html("You did not allow access.")

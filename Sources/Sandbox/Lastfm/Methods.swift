@@ -1,9 +1,6 @@
 import JSONText
 import Ledger
 
-/// A number as Last.fm's JSON has it.
-private func text(_ number: Int) -> JSON { .text(String(number)) }
-
 private func checkUser(_ given: [String: String]) throws {
     guard let user = given["user"] ?? given["username"] else {
         throw failure(6, "Invalid parameters - Your request is missing the [user] parameter")
@@ -30,50 +27,46 @@ private func page(
     }
     let start = min(total, (page - 1) * limit)
     let rows = front + (start..<min(total, start + limit)).map(row)
-    return [
-        "track": rows.count == 1 ? rows[0] : .array(rows),
-        "@attr": [
-            "user": .text(World.user), "totalPages": text((total + limit - 1) / limit),
-            "page": text(page), "perPage": text(limit), "total": text(total),
-        ],
+    let values = [
+        "rows": rows.count == 1 ? rows[0] : .array(rows),
+        "pages": JSON((total + limit - 1) / limit),
+        "page": JSON(page), "limit": JSON(limit), "total": JSON(total),
     ]
+    return shape("page", values)
 }
 
 extension World {
     /// A song in one of the shapes of `shapes.json`.
     fileprivate func songJSON(
-        _ name: String, _ song: Song, _ values: [String: JSON] = [:],
+        _ name: String, _ place: Int32, _ values: [String: JSON] = [:],
         _ marks: Set<String> = ["plain"]
     ) -> JSON {
-        func url(_ parts: String...) -> JSON {
-            let path = parts.map { encoded($0).replacing("%20", with: "+") }.joined(separator: "/")
-            return .text("https://www.last.fm/music/" + path)
+        let song = lastfm.songs[place]
+        func url(_ parts: String?...) -> JSON {
+            let path = parts.map { encoded($0 ?? "").replacing("%20", with: "+") }
+            return .text("https://www.last.fm/music/" + path.joined(separator: "/"))
         }
         let own: [String: JSON] = [
             "artist": .text(song.artist), "track": .text(song.track),
-            "album": .text(song.album ?? ""),
-            "artist_url": url(song.artist), "url": url(song.artist, "_", song.track),
-            "album_url": url(song.artist, song.album ?? ""),
-            "milliseconds": text(song.durationMS ?? 0),
-            "seconds": text((song.durationMS ?? 0) / 1000),
-            "listeners": text(song.listeners ?? 1),
+            "album": .text(song.album ?? ""), "artist_url": url(song.artist),
+            "url": url(song.artist, "_", song.track), "album_url": url(song.artist, song.album),
+            "milliseconds": JSON(song.durationMS ?? 0),
+            "seconds": JSON((song.durationMS ?? 0) / 1000), "listeners": JSON(song.listeners ?? 1),
+            "loved": lastfm.loves.contains { $0.song == place } ? "1" : "0",
         ]
         return shape(name, own.merging(values) { $1 }, marks)
     }
 
-    fileprivate func isLoved(_ place: Int32?) -> JSON {
-        lastfm.loves.contains { $0.song == place } ? "1" : "0"
+    /// A listen or a love, with its date.
+    fileprivate func listenJSON(
+        _ name: String, _ listen: Listen, _ marks: Set<String> = ["plain"]
+    ) -> JSON {
+        let iso = ISOTime.text(Int64(listen.uts) * 1000).split { "-T".contains($0) }
+        let month = table("months").elements[(Int(iso[1]) ?? 1) - 1].string ?? ""
+        let text = "\(iso[2]) \(month) \(iso[0]), \(iso[3].prefix(5))"
+        let date: JSON = ["uts": .text("\(listen.uts)"), "#text": .text(text)]
+        return songJSON(name, listen.song, ["date": date], marks)
     }
-}
-
-private func date(_ uts: Int) -> JSON {
-    let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
-    let iso = ISOTime.text(Int64(uts) * 1000)
-    let month = months[(Int(iso.dropFirst(5).prefix(2)) ?? 1) - 1]
-    let day = "\(iso.dropFirst(8).prefix(2)) \(month) \(iso.prefix(4))"
-    return ["uts": text(uts), "#text": .text("\(day), \(iso.dropFirst(11).prefix(5))")]
 }
 
 // MARK: The user
@@ -88,31 +81,20 @@ func recentTracks(_ world: inout World, _ given: [String: String]) throws -> JSO
         given["to"].flatMap { Int($0) }.map { state.place(at: min($0, .max - 1) + 1) }
         ?? state.listens.count
     let marks: Set = [given["extended"] == "1" ? "extended" : "plain"]
-    func row(_ place: Int32, _ values: [String: JSON], _ marks: Set<String>) -> JSON {
-        let loved = ["loved": world.isLoved(place)]
-        return world.songJSON("recent", state.songs[place], values.merging(loved) { $1 }, marks)
-    }
     var front: [JSON] = []
     if world["now_playing"].bool == true {
-        front = [row(state.playing ?? 0, [:], marks.union(["playing"]))]
+        front = [world.songJSON("recent", state.playing ?? 0, [:], marks.union(["playing"]))]
     }
-    return [
-        "recenttracks": try page(given, max(0, end - start), front: front) {
-            let listen = state.listens[end - 1 - $0]
-            return row(listen.song, ["date": date(listen.uts)], marks)
-        }
-    ]
+    let rows = try page(given, max(0, end - start), front: front) {
+        world.listenJSON("recent", state.listens[end - 1 - $0], marks)
+    }
+    return ["recenttracks": rows]
 }
 
 func lovedTracks(_ world: inout World, _ given: [String: String]) throws -> JSON {
     try checkUser(given)
     let loves = world.lastfm.loves.sorted { $0.uts > $1.uts }
-    return [
-        "lovedtracks": try page(given, loves.count) {
-            world.songJSON(
-                "loved", world.lastfm.songs[loves[$0].song], ["date": date(loves[$0].uts)])
-        }
-    ]
+    return ["lovedtracks": try page(given, loves.count) { world.listenJSON("loved", loves[$0]) }]
 }
 
 func topTracks(_ world: inout World, _ given: [String: String]) throws -> JSON {
@@ -123,23 +105,19 @@ func topTracks(_ world: inout World, _ given: [String: String]) throws -> JSON {
     let order = counts.indices.filter { counts[$0] > 0 }.sorted {
         (counts[$1], $0) < (counts[$0], $1)
     }
-    return [
-        "toptracks": try page(given, order.count) {
-            let values = ["rank": text($0 + 1), "plays": text(counts[order[$0]])]
-            return world.songJSON("top", world.lastfm.songs[Int32(order[$0])], values)
-        }
-    ]
+    let rows = try page(given, order.count) {
+        let values = ["rank": JSON($0 + 1), "plays": JSON(counts[order[$0]])]
+        return world.songJSON("top", Int32(order[$0]), values)
+    }
+    return ["toptracks": rows]
 }
 
 func account(_ world: inout World, _ given: [String: String]) throws -> JSON {
     if given["sk"] == nil { try checkUser(given) }
     let songs = world.lastfm.songs.all
+    let (plays, artists) = (world.lastfm.listens.count, Set(songs.map(\.artist)).count)
     return shape(
-        "account",
-        [
-            "plays": text(world.lastfm.listens.count), "tracks": text(songs.count),
-            "artists": text(Set(songs.map(\.artist)).count),
-        ])
+        "account", ["plays": JSON(plays), "tracks": JSON(songs.count), "artists": JSON(artists)])
 }
 
 // MARK: Tracks
@@ -153,12 +131,9 @@ func trackInfo(_ world: inout World, _ given: [String: String]) throws -> JSON {
     let song = world.lastfm.songs[place]
     if given["username"] != nil { try checkUser(["user": given["username"] ?? ""]) }
     let plays = world.lastfm.counts()[Int(place)]
-    let values = [
-        "user_plays": text(plays), "loved": world.isLoved(place),
-        "plays": text(song.plays ?? plays * 9),
-    ]
+    let values = ["user_plays": JSON(plays), "plays": JSON(song.plays ?? plays * 9)]
     let marks: Set = [song.album == nil ? "" : "album", given["username"] == nil ? "" : "user"]
-    return ["track": world.songJSON("info", song, values, marks)]
+    return ["track": world.songJSON("info", place, values, marks)]
 }
 
 func correction(_ world: inout World, _ given: [String: String]) throws -> JSON {
@@ -166,31 +141,46 @@ func correction(_ world: inout World, _ given: [String: String]) throws -> JSON 
     guard let place = world.lastfm.songs.place(sent.artist, sent.track) else {
         return ["corrections": ""]
     }
-    let song = world.lastfm.songs[world.lastfm.songs[place].redirect ?? place]
+    let right = world.lastfm.songs[place].redirect ?? place
+    let song = world.lastfm.songs[right]
     let values: [String: JSON] = [
         "artist_corrected": song.artist == sent.artist ? "0" : "1",
         "track_corrected": song.track == sent.track ? "0" : "1",
     ]
-    return world.songJSON("correction", song, values)
+    return world.songJSON("correction", right, values)
 }
 
 func trackSearch(_ world: inout World, _ given: [String: String]) throws -> JSON {
     guard let track = given["track"]?.lowercased() else { throw failure(6) }
     let artist = given["artist"]?.lowercased() ?? ""
-    let found = world.lastfm.songs.all.filter {
-        $0.track.lowercased().contains(track)
-            && (artist.isEmpty || $0.artist.lowercased().contains(artist))
+    let songs = world.lastfm.songs
+    let found = songs.all.indices.map { Int32($0) }.filter {
+        songs[$0].track.lowercased().contains(track)
+            && (artist.isEmpty || songs[$0].artist.lowercased().contains(artist))
     }
     let rows = try page(given, found.count) { world.songJSON("found", found[$0]) }
-    return [
-        "results": [
-            "opensearch:totalResults": text(found.count), "trackmatches": ["track": rows["track"]],
-        ]
-    ]
+    return shape("search", ["total": JSON(found.count), "rows": rows["track"]])
+}
+
+func love(_ world: inout World, _ given: [String: String]) throws -> JSON {
+    let song = world.lastfm.songs.add(try named(given))
+    world.lastfm.loves.removeAll { $0.song == song }
+    if given["method"] == "track.love" {
+        world.lastfm.loves.append(Listen(song: song, uts: Int(world.now / 1000)))
+    }
+    return [:]
+}
+
+func updateNowPlaying(_ world: inout World, _ given: [String: String]) throws -> JSON {
+    let song = try named(given)
+    world.lastfm.playing = world.lastfm.songs.add(song)
+    return ["nowplaying": scrobbled(given.filter { $0.key != "timestamp" }, "", song, 0)]
 }
 
 /// A row of the answer to a scrobble: what was sent, and what became of it.
-func scrobbled(_ given: [String: String], _ index: String, _ song: Song, _ code: Int) -> JSON {
+private func scrobbled(
+    _ given: [String: String], _ index: String, _ song: Song, _ code: Int
+) -> JSON {
     func name(_ key: String, _ now: String?) -> JSON {
         let sent = given[key + index] ?? ""
         let text = now ?? sent
@@ -199,13 +189,13 @@ func scrobbled(_ given: [String: String], _ index: String, _ song: Song, _ code:
         return text.isEmpty
             ? ["corrected": isCorrected] : ["corrected": isCorrected, "#text": .text(text)]
     }
-    return shape(
-        "scrobble",
-        [
-            "sent_artist": name("artist", song.artist), "sent_track": name("track", song.track),
-            "sent_album": name("album", nil), "sent_album_artist": name("albumArtist", nil),
-            "timestamp": JSON(given["timestamp" + index]), "code": text(code),
-        ])
+    var values = [
+        "sent_artist": name("artist", song.artist), "sent_track": name("track", song.track),
+        "sent_album": name("album", nil), "sent_album_artist": name("albumArtist", nil),
+        "code": JSON(code),
+    ]
+    values["timestamp"] = given["timestamp" + index].map { .text($0) }
+    return shape("scrobble", values)
 }
 
 func scrobble(_ world: inout World, _ given: [String: String]) throws -> JSON {
@@ -222,16 +212,12 @@ func scrobble(_ world: inout World, _ given: [String: String]) throws -> JSON {
     for index in indices {
         var song = try named(given, index)
         guard let uts = given["timestamp" + index].flatMap({ Int($0) }) else { throw failure(6) }
-        let code =
-            ["", "[unknown]", "unknown artist"].contains(song.artist.lowercased())
-            ? 1
-            : ["", "[unknown]", "unknown track"].contains(song.track.lowercased())
-                ? 2
-                : uts < now - 14 * 86_400
-                    ? 3
-                    : uts > now + 900
-                        ? 4
-                        : world.lastfm.taken[day, default: 0] >= cap ? 5 : 0
+        let reasons = [
+            ["", "[unknown]", "unknown artist"].contains(song.artist.lowercased()),
+            ["", "[unknown]", "unknown track"].contains(song.track.lowercased()),
+            uts < now - 14 * 86_400, uts > now + 900, world.lastfm.taken[day, default: 0] >= cap,
+        ]
+        let code = (reasons.firstIndex(of: true) ?? -1) + 1
         if code == 0 {
             var place = world.lastfm.songs.add(song)
             place = world.lastfm.songs[place].redirect ?? place

@@ -1,52 +1,26 @@
 import JSONText
 
-/// What the parameter `fields` leaves of an answer: `total,items(added_at,item(name)),owner.id,a(!b)`.
-struct FieldTree {
-    private var kept: [(name: String, tree: FieldTree?)] = []
-    private var dropped: Set<String> = []
-
-    init(_ text: String) {
-        var rest = text[...]
-        self.init(&rest)
+/// What the parameter `fields` leaves of a value: `total,items(added_at,item(name)),owner.id,a(!b)`.
+func part(of value: JSON, _ fields: Substring) -> JSON {
+    if value.isArray { return .array(value.elements.map { part(of: $0, fields) }) }
+    var depth = 0
+    let wanted = fields.split { letter in
+        depth += letter == "(" ? 1 : letter == ")" ? -1 : 0
+        return letter == "," && depth == 0
     }
-
-    private init(_ text: inout Substring) {
-        while !text.isEmpty, text.first != ")" {
-            let (name, tree) = FieldTree.field(&text)
-            if name.hasPrefix("!") {
-                dropped.insert(String(name.dropFirst()))
-            } else {
-                kept.append((name, tree))
+    guard case .object(let members) = value, !wanted.isEmpty else { return value }
+    let hides = wanted.contains { $0.hasPrefix("!") }
+    return .object(
+        members.compactMap { name, member in
+            let field = wanted.first { $0.split { "!(.".contains($0) }.first ?? "" == name }
+            guard let rest = field?.dropFirst(name.count), !hides else {
+                return hides && field == nil ? (name, member) : nil
             }
-            if text.first == "," { text.removeFirst() }
-        }
-    }
-
-    private static func field(_ text: inout Substring) -> (name: String, tree: FieldTree?) {
-        let name = String(text.prefix { !",().".contains($0) })
-        text.removeFirst(name.count)
-        guard let sign = text.first, sign == "." || sign == "(" else { return (name, nil) }
-        text.removeFirst()
-        var tree = FieldTree("")
-        if sign == "." {
-            tree.kept = [field(&text)]
-        } else {
-            tree = FieldTree(&text)
-            if text.first == ")" { text.removeFirst() }
-        }
-        return (name, tree)
-    }
-
-    /// The part of a value that was asked for.
-    func part(of value: JSON) -> JSON {
-        if value.isArray { return .array(value.elements.map(part)) }
-        guard case .object(let members) = value else { return value }
-        return .object(
-            members.compactMap { name, member in
-                guard dropped.isEmpty else { return dropped.contains(name) ? nil : (name, member) }
-                return kept.first { $0.name == name }.map {
-                    (name, $0.tree?.part(of: member) ?? member)
-                }
-            })
-    }
+            return (
+                name,
+                part(
+                    of: member, rest.hasPrefix("(") ? rest.dropFirst().dropLast() : rest.dropFirst()
+                )
+            )
+        })
 }

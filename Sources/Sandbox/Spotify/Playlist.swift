@@ -17,7 +17,7 @@ struct Playlist: Codable, Sendable {
         let addedBy: String
     }
 
-    struct Version: Codable, Sendable {
+    struct Version: Codable, Equatable, Sendable {
         var snapshot = ""
         var name: String
         var description: String?
@@ -61,8 +61,8 @@ struct Playlist: Codable, Sendable {
             .or(400, "Invalid snapshot id")
     }
 
-    /// The row at a position of a version.
-    func row(_ position: Int, _ version: Version) -> Row { rows[Int(version.order[position])] }
+    /// The rows of a version in order.
+    func rows(of version: Version) -> [Row] { version.order.map { rows[Int($0)] } }
 
     /// Makes a new version.
     mutating func change(_ body: (inout Version) -> Void) {
@@ -94,11 +94,9 @@ struct Playlist: Codable, Sendable {
     }
 
     /// Removes the rows of an older version, or the newest, that a test picks.
-    mutating func remove(in version: Version, where isGone: (_ index: Int, _ uri: String?) -> Bool)
-    {
-        let gone = version.order.enumerated().filter { isGone($0, rows[Int($1)].uri) }.map(
-            \.element)
-        change { $0.order.removeAll(where: Set(gone).contains) }
+    mutating func remove(in version: Version, where isGone: (Int, String?) -> Bool) {
+        let gone = version.order.enumerated().filter { isGone($0, rows[Int($1)].uri) }
+        change { $0.order.removeAll(where: Set(gone.map(\.element)).contains) }
     }
 
     /// Replaces all rows; with `keeping`, one that was there before keeps its number and its time unless
