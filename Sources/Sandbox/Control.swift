@@ -20,7 +20,7 @@ let control = Service(
             return world.faultsJSON
         },
         on("GET /journal") { world, call in
-            let from = call.query["from"].flatMap { Int($0) } ?? 0
+            let from = Int(call.query["from"] ?? "") ?? 0
             return JSON.array(world.journal.filter { $0["n"].integer ?? 0 >= from })
         },
         on("DELETE /journal") { world, _ in world.emptyJournal() },
@@ -69,7 +69,7 @@ extension World {
         let lists = spotify.playlists.map { list -> JSON in
             [
                 "id": .text(list.id), "name": .text(list.newest.name), "owner": .text(list.owner),
-                "items": JSON(list.newest.order.count), "listed": .bool(list.isFollowed),
+                "items": JSON(list.newest.rows.count), "listed": .bool(list.isFollowed),
             ]
         }
         return [
@@ -85,13 +85,12 @@ extension World {
 
 private func listJSON(_ list: Playlist) -> JSON {
     let history = list.versions.map { version -> JSON in
-        let uris = list.rows(of: version).map { JSON($0.uri) }
+        let items = JSON.array(version.rows.map { JSON($0.uri) })
         return [
-            "snapshot_id": .text(version.snapshot), "name": .text(version.name),
-            "items": .array(uris),
+            "snapshot_id": .text(version.snapshot), "name": .text(version.name), "items": items,
         ]
     }
-    let items = list.rows(of: list.newest).map { row -> JSON in
+    let items = list.newest.rows.map { row -> JSON in
         ["uri": JSON(row.uri), "added_at": .text(ISOTime.text(row.addedAt, fraction: false))]
     }
     return [

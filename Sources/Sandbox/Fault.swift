@@ -56,7 +56,7 @@ struct Fault: Sendable {
     /// What is answered instead of the service's own answer, which `ask` gives.
     func answer(_ service: Service, _ call: Call, _ ask: () -> Reply) -> Reply {
         switch kind {
-        case "502": return .text("Bad gateway.", "plain", 502)
+        case "502": return .text("Bad gateway.", "text/plain", 502)
         case "html": return .html("<h1>502 Bad Gateway</h1>", 502)
         case "empty": return Reply()
         case "reset": return .lost

@@ -38,9 +38,9 @@ struct Reply: Sendable {
     /// The connection is closed without an answer.
     static let lost = Reply(status: 0)
 
-    static func text(_ text: String, _ type: String = "plain", _ status: Int = 200) -> Reply {
-        let kind = (type.contains("/") ? type : "text/" + type) + "; charset=utf-8"
-        return Reply(status: status, headers: ["Content-Type": kind], body: Array(text.utf8))
+    static func text(_ text: String, _ type: String = "text/plain", _ status: Int = 200) -> Reply {
+        let headers = ["Content-Type": type + "; charset=utf-8"]
+        return Reply(status: status, headers: headers, body: Array(text.utf8))
     }
 
     static func json(_ value: JSON, _ status: Int = 200) -> Reply {
@@ -48,8 +48,8 @@ struct Reply: Sendable {
     }
 
     static func html(_ text: String, _ status: Int = 200) -> Reply {
-        .text(
-            "<!doctype html><meta charset=utf-8><title>Sandbox</title>\(text)\n", "html", status)
+        let page = "<!doctype html><meta charset=utf-8><title>Sandbox</title>\(text)\n"
+        return .text(page, "text/html", status)
     }
 
     static func redirect(_ url: String, _ fields: [String: String?] = [:]) -> Reply {
@@ -95,11 +95,10 @@ extension Optional {
 
 /// Reads a query or a form body; `+` is a space.
 func fields(_ text: some StringProtocol) -> [String: String] {
-    let pairs = text.split(separator: "&").map { field in
-        let parts = field.split(separator: "=", maxSplits: 1).map(decoded)
-        return (parts.first ?? "", parts.count > 1 ? parts[1] : "")
+    text.split(separator: "&").reduce(into: [:]) { fields, pair in
+        let parts = pair.split(separator: "=", maxSplits: 1).map(decoded)
+        fields[parts.first ?? ""] = parts.count > 1 ? parts[1] : ""
     }
-    return Dictionary(pairs) { $1 }
 }
 
 /// Resolves `+` and `%XX`.
@@ -115,18 +114,18 @@ func queried(_ fields: [String: String]) -> String {
 /// Percent-encodes all but RFC 3986's unreserved characters.
 func encoded(_ text: String) -> String {
     let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-    return text.addingPercentEncoding(withAllowedCharacters: CharacterSet(charactersIn: letters))
-        ?? ""
+    let kept = CharacterSet(charactersIn: letters)
+    return text.addingPercentEncoding(withAllowedCharacters: kept) ?? ""
 }
 
 extension JSON: Codable {
-    init?(parsing bytes: [UInt8]) {
+    /// Reads a text; null if it is something else.
+    init(parsing bytes: [UInt8]) {
         let value = try? bytes.withUnsafeBufferPointer {
             try JSONValidator.check($0)
             return JSON(JSONValue($0))
         }
-        guard let value else { return nil }
-        self = value
+        self = value ?? .null
     }
 
     private init(_ value: JSONValue) {
@@ -148,15 +147,11 @@ extension JSON: Codable {
 
     /// Reads a value from the text that stands for it.
     public init(from decoder: any Decoder) throws {
-        self = JSON(parsing: Array(try String(from: decoder).utf8)) ?? .null
+        self = JSON(parsing: Array(try String(from: decoder).utf8))
     }
 
     /// Writes a value as a text: the members keep their order.
     public func encode(to encoder: any Encoder) throws { try text.encode(to: encoder) }
-
-    init(_ fields: [String: String]) {
-        self = .object(fields.sorted { $0.key < $1.key }.map { ($0, .text($1)) })
-    }
 
     /// A member; null if there is none.
     subscript(key: String) -> JSON { members.first { $0.0 == key }?.1 ?? .null }

@@ -90,7 +90,7 @@ public actor Sandbox {
         let headers = Dictionary(sent) { $1 }
         // A page in a browser must not reach the sandbox under a name that it made point here.
         guard ["127.0.0.1:\(port)", "localhost:\(port)"].contains(headers["host"] ?? "") else {
-            return response(.text("Misdirected request\n", "plain", 421))
+            return response(.text("Misdirected request\n", "text/plain", 421))
         }
         let body = Array(try await request.bodyData)
         let isForm = headers["content-type"]?.contains("form-urlencoded") ?? false
@@ -98,7 +98,7 @@ public actor Sandbox {
             method: request.method.rawValue, path: request.target.path(),
             query: fields(request.target.query()),
             form: isForm ? fields(String(decoding: body, as: UTF8.self)) : [:], headers: headers,
-            body: isForm ? .null : JSON(parsing: body) ?? .null, origin: origin)
+            body: isForm ? .null : JSON(parsing: body), origin: origin)
         for service in Sandbox.services {
             guard let rest = service.rest(of: call.path) else { continue }
             isDirty = isDirty || call.method != "GET"

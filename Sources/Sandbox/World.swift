@@ -64,8 +64,8 @@ struct World: Codable, Sendable {
         answered += 1
         journal.append([
             "n": JSON(answered), "service": .text(service), "method": .text(call.method),
-            "path": .text(call.path), "query": JSON(redacted(call.query)),
-            "body": call.form.isEmpty ? call.body : JSON(redacted(call.form)),
+            "path": .text(call.path), "query": redacted(call.query),
+            "body": call.form.isEmpty ? call.body : redacted(call.form),
             "status": JSON(reply.status), "fault": JSON(fault),
         ])
         if journal.count > 50_000 { journal.removeFirst(10_000) }
@@ -74,9 +74,10 @@ struct World: Codable, Sendable {
     /// Forgets the journal; the numbers go on.
     mutating func emptyJournal() { journal = [] }
 
-    private func redacted(_ fields: [String: String]) -> [String: String] {
+    private func redacted(_ fields: [String: String]) -> JSON {
         let secrets = table("secrets").elements.map(\.string)
-        return fields.reduce(into: fields) { if secrets.contains($1.key) { $0[$1.key] = "…" } }
+        let known = fields.map { ($0, secrets.contains($0) ? "…" : JSON.text($1)) }
+        return .object(known.sorted { $0.0 < $1.0 })
     }
 }
 

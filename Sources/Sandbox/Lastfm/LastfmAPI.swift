@@ -36,7 +36,7 @@ let lastfm = Service(
         // An unknown method is a bad request here, not a missing page.
         let status = refusal.status == 404 && refusal.code == nil ? 400 : refusal.status
         guard call.fields["format"] == "json" else {
-            return .text(errorXML(code, text), "xml", status)
+            return .text(errorXML(code, text), "text/xml", status)
         }
         return .json(["error": JSON(code), "message": .text(text), "links": []], status)
     },
@@ -51,7 +51,7 @@ let lastfm = Service(
             if isSigned || hasSession, given["api_sig"]?.lowercased() != right { throw failure(13) }
             if hasSession, !world.lastfm.sessions.contains(given["sk"] ?? "") { throw failure(9) }
             let answer = try methods[name].or(500)(&world, given)
-            return given["format"] == "json" ? .json(answer) : .text(answerXML(answer), "xml")
+            return given["format"] == "json" ? .json(answer) : .text(answerXML(answer), "text/xml")
         }
         return (name, handler)
     })

@@ -25,12 +25,7 @@ struct LastfmState: Codable, Sendable {
 
     /// The place of the first listen that is not before a second.
     func place(at uts: Int) -> Int {
-        var (low, high) = (0, listens.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if listens[middle].uts < uts { low = middle + 1 } else { high = middle }
-        }
-        return low
+        listens.firstIndex { $0.uts >= uts } ?? listens.count
     }
 }
 

@@ -28,7 +28,8 @@ let spotifyAPI = Service(
 
 /// What answers the calls in `shapes.json`; null is an answer without a body.
 private let calls: [String: @Sendable (inout World, Call) throws -> JSON] = [
-    "me": { $0.userJSON(World.user, $1, ["me", "named"]) }, "user": { $0.userJSON($1.id, $1) },
+    "me": { $0.made("user", $1, ["id": .text(World.user)], ["me"]) },
+    "user": { $0.made("user", $1, ["id": .text($1.id)]) },
     "playlists": playlists, "create": create, "playlist": playlist, "describe": describe,
     "items": items, "add": addItems, "write": replaceOrReorder, "remove": removeItems,
     "likes": likes, "keep": keep, "contains": contains, "search": search, "recent": recent,
@@ -69,17 +70,16 @@ extension World {
 
     // MARK: Objects
 
-    private func made(
+    /// An object as the mode and the call want it.
+    fileprivate func made(
         _ name: String, _ call: Call, _ values: [String: JSON], _ more: Set<String> = []
     ) -> JSON {
-        let keys = ["dev2026": ["new"], "legacy": ["old"]][self["mode"].string ?? ""]
+        let keys =
+            ["dev2026": ["new"], "legacy": ["old"]][self["mode"].string ?? ""] ?? ["old", "new"]
+        let marks = more.union(call.query["market"] == nil ? keys : keys + ["market"])
         let api = ["api": JSON.text(call.origin + spotifyAPI.base)]
-        return shape(name, values.merging(api) { $1 }, more.union(keys ?? ["old", "new"]))
+        return shape(name, values.merging(api) { $1 }, marks)
     }
-
-    fileprivate func userJSON(
-        _ id: String, _ call: Call, _ marks: Set<String> = ["named"]
-    ) -> JSON { made("user", call, ["id": .text(id)], marks) }
 
     /// A track, an episode or a local file; null if it does not exist.
     fileprivate func itemJSON(_ uri: String?, _ call: Call, _ marks: Set<String> = []) -> JSON {
@@ -107,20 +107,19 @@ extension World {
             "artists": .array(track.artists.map(artist)), "number": JSON(track.number),
         ]
         values["isrc"] = track.isrc.map { .text($0) }
-        let market: Set = call.query["market"] == nil ? [] : ["market"]
-        return made("track", call, values, marks.union(market))
+        return made("track", call, values, marks)
     }
 
-    /// A playlist as it stood in a version; alone, or as a row of a list.
-    fileprivate func playlistJSON(
-        _ list: Playlist, _ version: Playlist.Version, _ call: Call, alone: Bool
-    ) throws -> JSON {
+    /// A playlist as a read sees it; alone, or as a row of a list.
+    fileprivate func playlistJSON(_ list: Playlist, _ call: Call, alone: Bool) throws -> JSON {
+        let (version, rows) = (list.shown, list.shown.rows)
         var values: [String: JSON] = [
             "id": .text(list.id), "name": .text(version.name),
-            "snapshot_id": .text(version.snapshot),
-            "description": .text(version.description ?? ""), "owner": userJSON(list.owner, call),
-            "public": .bool(list.isPublic), "collaborative": .bool(list.isCollaborative),
-            "images": version.order.isEmpty ? [] : table("covers"),
+            "snapshot_id": .text(version.snapshot), "public": .bool(list.isPublic),
+            "description": .text(version.description ?? ""),
+            "owner": made("user", call, ["id": .text(list.owner)]),
+            "collaborative": .bool(list.isCollaborative),
+            "images": rows.isEmpty ? [] : table("covers"),
         ]
         for key in ["items", "tracks"] where !alone || list.isMine || !isNarrow {
             var first = call
@@ -128,36 +127,42 @@ extension World {
             for name in ["limit", "offset", "fields"] { first.query[name] = nil }
             values[key] =
                 alone
-                ? try itemsJSON(list, version, first, 100, 100)
-                : ["href": .text(call.origin + first.path), "total": JSON(version.order.count)]
+                ? try itemsJSON(rows, first, 100, 100)
+                : ["href": .text(call.origin + first.path), "total": JSON(rows.count)]
         }
         return made("playlist", call, values, alone ? ["full"] : [])
     }
 
     /// A page of a playlist's rows; episodes are shown only to those who ask for them.
     fileprivate func itemsJSON(
-        _ list: Playlist, _ version: Playlist.Version, _ call: Call, _ most: Int, _ usual: Int
+        _ rows: [Playlist.Row], _ call: Call, _ most: Int, _ usual: Int
     ) throws -> JSON {
-        let rows = list.rows(of: version)
+        let hidden = call.query["additional_types"]?.contains("episode") == true ? "-" : "episode"
         return try page(call, rows.count, most: most, usual: usual) { index in
-            let (row, types) = (rows[index], call.query["additional_types"] ?? "")
-            let isEpisode = row.uri?.hasPrefix("spotify:episode:") ?? false
-            let isHidden = isEpisode && !types.contains("episode")
+            let (row, uri) = (rows[index], rows[index].uri ?? "")
+            let isHidden = uri.hasPrefix("spotify:\(hidden):")
             let values: [String: JSON] = [
                 "added_at": .text(ISOTime.text(row.addedAt, fraction: false)),
-                "added_by": userJSON(row.addedBy, call, []),
-                "is_local": .bool(row.uri?.hasPrefix("spotify:local:") ?? false),
-                "item": isHidden ? nil : itemJSON(row.uri, call, ["row"]),
+                "added_by": made("adder", call, ["id": .text(row.addedBy)]),
+                "is_local": .bool(uri.hasPrefix("spotify:local:")),
+                "item": isHidden ? nil : itemJSON(uri, call, ["row"]),
             ]
             return made("row", call, values)
         }
+    }
+
+    /// A playlist as a read sees it; the read is counted.
+    fileprivate mutating func read(_ place: Int) -> Playlist {
+        let list = spotify.playlists[place]
+        spotify.playlists[place].staleReads = max(0, list.staleReads - 1)
+        return list
     }
 }
 
 /// A page of a list, with links of the caller's own base.
 private func page(
     _ call: Call, _ total: Int, most: Int = 50, usual: Int = 20, least: Int = 1,
-    row: (Int) throws -> JSON
+    last: Int = 100_100, row: (Int) throws -> JSON
 ) throws -> JSON {
     func number(_ name: String, _ usual: Int, _ range: ClosedRange<Int>) throws -> Int {
         let value = try Int(call.query[name] ?? "\(usual)").or(400, "Invalid \(name)")
@@ -165,10 +170,8 @@ private func page(
         return value
     }
     let limit = try number("limit", usual, least...most)
-    let offset = try number("offset", 0, 0...100_000)
-    func link(_ offset: Int) -> JSON {
-        .text(call.link(["offset": "\(offset)", "limit": "\(limit)"]))
-    }
+    let offset = try number("offset", 0, 0...last - limit)
+    func link(_ at: Int) -> JSON { .text(call.link(["offset": "\(at)", "limit": "\(limit)"])) }
     let end = min(total, offset + limit)
     return [
         "href": link(offset), "items": .array(offset < end ? try (offset..<end).map(row) : []),
@@ -203,14 +206,8 @@ private func playlists(_ world: inout World, _ call: Call) throws -> JSON {
         return list.isFollowed && (sees || !list.isCollaborative)
     }
     return try page(call, listed.count) {
-        let version = world.spotify.playlists[listed[$0]].read()
-        let list = world.spotify.playlists[listed[$0]]
-        return try world.playlistJSON(list, version, call, alone: false)
+        try world.playlistJSON(world.read(listed[$0]), call, alone: false)
     }
-}
-
-private func requireWrite(_ list: Playlist, _ world: World, _ call: Call) throws {
-    try world.require("playlist-modify-" + (list.isPublic ? "public" : "private"), call)
 }
 
 private func create(_ world: inout World, _ call: Call) throws -> JSON {
@@ -223,32 +220,28 @@ private func create(_ world: inout World, _ call: Call) throws -> JSON {
     list.isCollaborative = body["collaborative"].bool ?? false
     let isSound = !list.isPublic || !list.isCollaborative
     try need(isSound, 400, "Collaborative playlists can't be public")
-    try requireWrite(list, world, call)
+    try world.require(list.scope, call)
     world.spotify.playlists.insert(list, at: 0)
-    return try world.playlistJSON(list, list.newest, call, alone: true)
+    return try world.playlistJSON(list, call, alone: true)
 }
 
-/// The playlist that a path names, and the version that a read sees.
-private func read(
-    _ world: inout World, _ call: Call
-) throws -> (list: Playlist, version: Playlist.Version) {
+/// The playlist that a path names.
+private func read(_ world: inout World, _ call: Call) throws -> Playlist {
     let place = try world.list(call)
     if !world.spotify.playlists[place].isPublic { try world.require("playlist-read-private", call) }
-    let version = world.spotify.playlists[place].read()
-    return (world.spotify.playlists[place], version)
+    return world.read(place)
 }
 
 private func playlist(_ world: inout World, _ call: Call) throws -> JSON {
-    let (list, version) = try read(&world, call)
-    let answer = try world.playlistJSON(list, version, call, alone: true)
+    let answer = try world.playlistJSON(read(&world, call), call, alone: true)
     return part(of: answer, call.query["fields", default: ""][...])
 }
 
 private func items(_ world: inout World, _ call: Call) throws -> JSON {
-    let (list, version) = try read(&world, call)
+    let list = try read(&world, call)
     try need(list.isMine || !world.isNarrow, 403)
     let (most, usual) = call.path.hasSuffix("/items") ? (50, 20) : (100, 100)
-    let answer = try world.itemsJSON(list, version, call, most, usual)
+    let answer = try world.itemsJSON(list.shown.rows, call, most, usual)
     return part(of: answer, call.query["fields", default: ""][...])
 }
 
@@ -258,7 +251,7 @@ private func change(
 ) throws -> JSON {
     let place = try world.list(call)
     var list = world.spotify.playlists[place]
-    try requireWrite(list, world, call)
+    try world.require(list.scope, call)
     try need(items ? list.isMine : list.owner == World.user, 403)
     try body(&list)
     list.staleReads = world["stale_reads"].integer ?? 0
@@ -302,7 +295,7 @@ private func addItems(_ world: inout World, _ call: Call) throws -> JSON {
     try need(!uris.isEmpty, 400, "Missing required field: uris")
     let now = world.now
     return try change(&world, call) {
-        try need((0...$0.newest.order.count).contains(position ?? 0), 400, "Index out of bounds")
+        try need((0...$0.newest.rows.count).contains(position ?? 0), 400, "Index out of bounds")
         $0.add(uris, at: position, by: World.user, now)
     }
 }
@@ -317,7 +310,7 @@ private func replaceOrReorder(_ world: inout World, _ call: Call) throws -> JSON
     let length = body["range_length"].isNull ? 1 : body["range_length"].integer ?? 0
     return try change(&world, call) { list in
         let version = try list.version(body["snapshot_id"].string)
-        let count = version.order.count
+        let count = version.rows.count
         let fits = start >= 0 && length > 0 && length <= count && start <= count - length
         try need(fits && (0...count).contains(before), 400, "Index out of bounds")
         list.move(start..<start + length, before: before, in: version)
@@ -400,27 +393,22 @@ private func search(_ world: inout World, _ call: Call) throws -> JSON {
     let wanted = query.matches(of: /(?:(track|artist|album|isrc|year):)?(?:"([^"]*)"|(\S+))/)
     let found = world.tracks.values.filter { track in
         let artists = track.artists.joined(separator: " ")
+        let texts = [
+            "track": track.name, "artist": artists, "album": track.album, "isrc": track.isrc ?? "",
+            "": "\(track.name) \(artists) \(track.album)",
+        ].mapValues { $0.lowercased() }
         return wanted.allSatisfy { match in
-            let text = match.2 ?? match.3 ?? ""
-            let years = text.split(separator: "-").compactMap { Int($0) }
-            let year = Int(track.released.prefix(4)) ?? 0
-            return switch match.1 {
-            case "track": track.name.lowercased().contains(text)
-            case "artist": artists.lowercased().contains(text)
-            case "album": track.album.lowercased().contains(text)
-            case "isrc": track.isrc?.lowercased() ?? "" == text
-            case "year": year >= years.first ?? 0 && year <= years.last ?? 0
-            default: "\(track.name) \(artists) \(track.album)".lowercased().contains(text)
-            }
+            let (field, text) = (String(match.1 ?? ""), match.2 ?? match.3 ?? "")
+            let years = text.split(separator: "-").map(String.init)
+            guard field == "year" else { return texts[field]?.contains(text) ?? false }
+            let year = String(track.released.prefix(4))
+            return year >= years.first ?? "-" && year <= years.last ?? ""
         }
     }.sorted { $0.id < $1.id }
     let (most, usual) = world.isNarrow ? (10, 5) : (50, 20)
-    let offset = call.query["offset"].flatMap { Int($0) } ?? 0
-    let limit = call.query["limit"].flatMap { Int($0) } ?? usual
-    try need(offset <= 1000 && limit <= 1000 - max(0, offset), 400, "Invalid offset")
     let pages = try types.map { type in
         let tracks = type == "track" ? found : []
-        let page = try page(call, tracks.count, most: most, usual: usual, least: 0) {
+        let page = try page(call, tracks.count, most: most, usual: usual, least: 0, last: 1000) {
             world.itemJSON(tracks[$0].uri, call)
         }
         return ("\(type)s", page)
