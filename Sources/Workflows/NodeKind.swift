@@ -31,20 +31,6 @@ public protocol WorkflowWorld: AnyObject {
 
 /// A kind of node: one row of the registry.
 public struct NodeKind: Sendable {
-    /// What it does; all but transforms may touch the world.
-    enum Body: Sendable {
-        case source(
-            @Sendable (NodeInput, any WorkflowWorld) async throws -> (
-                name: String, seq: Seq, rows: [TrackRow]
-            ))
-        /// Its rows go out as they came in.
-        case enrich(@Sendable (NodeInput, any WorkflowWorld) async throws -> Void)
-        case transform(@Sendable (NodeInput) throws -> Selection)
-        /// Gives the URI of the playlist that was written.
-        case write(
-            keepsUnavailable: Bool, @Sendable (NodeInput, any WorkflowWorld) async throws -> String)
-    }
-
     /// Category and name, such as `sort.by_metric`.
     public let type: String
     /// What it does, in a sentence.
@@ -52,8 +38,11 @@ public struct NodeKind: Sendable {
     /// How many lists come in.
     public var inputs = 1...1
     /// Its configuration.
-    public var fields: [ConfigField] = []
-    let body: Body
+    public let fields: [ConfigField]
+    /// Whether rows that are not available stay behind.
+    var dropsUnavailable = false
+    /// Does it; only what a source, an enricher or a writer does touches the world.
+    let apply: @Sendable (inout NodeWork) async throws -> Void
 
     /// What stands before the dot.
     public var category: String { String(type.prefix { $0 != "." }) }
@@ -62,32 +51,64 @@ public struct NodeKind: Sendable {
 
     /// The kind as programs read it.
     public var json: JSON {
-        let config = fields.map { field -> JSON in
-            [
-                "name": .text(field.name), "kind": .text(field.kind.description),
-                "required": .bool(field.isRequired), "default": field.value ?? .null,
-                "meaning": .text(field.meaning),
-            ]
-        }
-        return [
+        [
             "type": .text(type), "category": .text(category), "meaning": .text(meaning),
             "inputs": ["min": JSON(inputs.lowerBound), "max": JSON(inputs.upperBound)],
-            "config": .array(config),
+            "config": .array(
+                fields.map {
+                    [
+                        "name": .text($0.name), "kind": .text($0.kind.description),
+                        "required": .bool($0.isRequired), "default": $0.value ?? .null,
+                        "meaning": .text($0.meaning),
+                    ]
+                }),
         ]
+    }
+
+    /// A task of this kind.
+    var task: ConfigKind {
+        .object([
+            ConfigField("id*", .text), ConfigField("type*", .constant(type)),
+            ConfigField(
+                fields.contains(where: \.isRequired) ? "config*" : "config", .object(fields)),
+            ConfigField(inputs.lowerBound > 0 ? "upstream*" : "upstream", .list(.text, inputs)),
+        ])
     }
 }
 
-/// What comes into a node.
-struct NodeInput {
+/// What a node works on, and what it makes of it.
+struct NodeWork {
+    let world: any WorkflowWorld
+    /// The rows that come in.
     let list: TrackList
-    let config: NodeConfig
-    /// The playlist that the node before wrote, with just these rows.
-    let playlist: String?
-    /// Measures the rows; what was seen is written down.
-    let measure: (Metric) throws -> [MetricValue?]
+    /// Its configuration, checked and filled in.
+    let config: [String: JSON]
+    /// The rows that go out; of a source those that it read.
+    var selection: Selection
+    var source: (name: String, seq: Seq, rows: [TrackRow])?
+    /// The playlist that the node before wrote, or the node itself, with just these rows.
+    var playlist: String?
+    /// What was measured, to be written down.
+    var measured: [(metric: Metric, values: [MetricValue?])] = []
+
+    /// The list that goes out.
+    var out: TrackList { source.map { TrackList($0.rows) } ?? list.applying(selection) }
+
+    mutating func measure(_ metric: Metric) throws -> [MetricValue?] {
+        if let known = measured.first(where: { $0.metric == metric }) { return known.values }
+        let values = try metric.own(list.rows) ?? world.values(of: metric, for: list.rows)
+        measured.append((metric, values))
+        return values
+    }
+
+    func text(_ name: String) -> String? { config[name]?.string }
+    func metric(_ name: String) -> Metric? { text(name).flatMap { Metric(rawValue: $0) } }
+    func flag(_ name: String) -> Bool {
+        if case .bool(true)? = config[name] { true } else { false }
+    }
 }
 
-/// A field of a node's configuration.
+/// A field of an object: of a node's configuration, or of the document.
 public struct ConfigField: Sendable {
     /// Its key.
     public let name: String
@@ -103,7 +124,7 @@ public struct ConfigField: Sendable {
     public let meaning: String
 
     /// Describes a field; one that is required ends in `*`, or in `^` if the node before may answer for it.
-    init(_ name: String, _ kind: ConfigKind, default value: JSON? = nil, _ meaning: String) {
+    init(_ name: String, _ kind: ConfigKind, default value: JSON? = nil, _ meaning: String = "") {
         isRequired = name.hasSuffix("*")
         isFromUpstream = name.hasSuffix("^")
         self.name = String(name.prefix { $0 != "*" && $0 != "^" })
@@ -113,45 +134,27 @@ public struct ConfigField: Sendable {
     }
 }
 
-/// A node's configuration, checked and filled in.
-struct NodeConfig: Sendable {
-    var values: [String: JSON] = [:]
-
-    func text(_ name: String) -> String? {
-        if case .text(let text)? = values[name] { text } else { nil }
-    }
-    func integer(_ name: String) -> Int {
-        if case .integer(let number)? = values[name] { Int(number) } else { 0 }
-    }
-    func flag(_ name: String) -> Bool {
-        if case .bool(true)? = values[name] { true } else { false }
-    }
-    func metric(_ name: String) -> Metric? { text(name).flatMap { Metric(rawValue: $0) } }
-    func limit(_ name: String, of metric: Metric) -> MetricValue? {
-        values[name].flatMap { metric.limit($0, isMost: name == "max") }
-    }
-}
-
 extension Metric {
     /// A limit as a document gives it: a number, a text, a date, or a time, which may be a date too.
-    fileprivate func limit(_ value: JSON, isMost: Bool) -> MetricValue? {
-        switch (about.kind, value) {
-        case (.number, .integer(let number)): return .integer(number)
-        case (.number, .text(let text)): return Int64(text).map { .integer($0) }
-        case (.text, .text(let text)): return .text(text)
-        case (.date, .text(let text)) where text.allSatisfy { $0.isWholeNumber || $0 == "-" }:
-            return .text(text)
-        case (.time, .text(let text)):
+    func limit(_ value: JSON?, isMost: Bool) -> MetricValue? {
+        if case .integer(let number)? = value {
+            return about.kind == .number ? .integer(number) : nil
+        }
+        guard let text = value?.string else { return nil }
+        switch about.kind {
+        case .number: return Int64(text).map { .integer($0) }
+        case .text: return .text(text)
+        case .date: return text.allSatisfy { $0.isWholeNumber || $0 == "-" } ? .text(text) : nil
+        case .time:
             // A date means its beginning as the least time, its end as the last.
             let day = ISOTime.parseDate(text).map { $0 + (isMost ? 86_399_999 : 0) }
             return (day ?? ISOTime.parse(text)).map { .integer($0) }
-        default: return nil
         }
     }
 }
 
-/// What a field of a configuration may hold.
-public enum ConfigKind: Sendable {
+/// What a field may hold.
+public indirect enum ConfigKind: Sendable {
     case text
     /// A text with the words of the run.
     case template
@@ -160,60 +163,90 @@ public enum ConfigKind: Sendable {
     case age
     case integer(from: Int64)
     case word([String])
+    /// One word, which stands for itself.
+    case constant(String)
+    case list(ConfigKind, ClosedRange<Int>)
+    case object([ConfigField])
+    /// An object with keys of the document's own.
+    case map(ConfigKind)
+    case any
+    /// A task of any kind; it is looked at apart.
+    case task
 
-    /// What it takes, in words and as JSON Schema, where a text with a parameter may stand for anything.
-    private var about: (words: String, schema: JSON) {
+    /// What it takes, in words.
+    public var description: String {
         switch self {
-        case .text: ("a text", ["type": "string"])
-        case .template:
-            ("a text; may hold {\(runWords.joined(separator: "} {"))}", ["type": "string"])
-        case .flag: ("true or false", ["type": "boolean"])
-        case .limit:
-            (
-                "a limit that fits the metric: a number, a text, a date or a time",
-                ["type": ["integer", "string"]]
-            )
-        case .age:
-            (
-                "a span of time such as 12h, 7d, 2w, 6mo or 1y",
-                ["type": "string", "pattern": "^[0-9]{1,5}(h|d|w|mo|y)$"]
-            )
-        case .integer(let least):
-            (
-                "a whole number from \(least) on",
-                ["type": "integer", "minimum": .integer(least)]
-            )
-        case .metric: ("a metric", ["enum": .array(choices.map { .text($0) })])
-        case .word:
-            (choices.joined(separator: " or "), ["enum": .array(choices.map { .text($0) })])
+        case .text: "a text"
+        case .template: "a text; may hold {\(runWords.joined(separator: "} {"))}"
+        case .flag: "true or false"
+        case .limit: "a limit that fits the metric: a number, a text, a date or a time"
+        case .age: "a span of time such as 12h, 7d, 2w, 6mo or 1y"
+        case .integer(let least): "a whole number from \(least) on"
+        case .metric: "a metric"
+        case .word, .constant: choices.joined(separator: " or ")
+        case .list: "a list"
+        case .object, .map, .any, .task: "an object"
         }
     }
 
-    /// What it takes, in words.
-    public var description: String { about.words }
-    var schema: JSON { ["anyOf": [about.schema, ["type": "string", "pattern": "\\{"]]] }
+    /// What it takes, as JSON Schema, where a text with a parameter may stand for much.
+    var schema: JSON {
+        let own: JSON
+        switch self {
+        case .text, .template: return ["type": "string"]
+        case .flag: own = ["type": "boolean"]
+        case .limit: own = ["type": ["integer", "string"]]
+        case .age: own = ["type": "string", "pattern": "^[0-9]{1,5}(h|d|w|mo|y)$"]
+        case .integer(let least): own = ["type": "integer", "minimum": .integer(least)]
+        case .metric, .word: own = ["enum": .array(choices.map { .text($0) })]
+        case .constant(let word): return ["const": .text(word)]
+        case .list(let kind, let counts):
+            return [
+                "type": "array", "items": kind.schema, "minItems": JSON(counts.lowerBound),
+                "maxItems": JSON(counts.upperBound),
+            ]
+        case .object(let fields):
+            return [
+                "type": "object", "properties": .object(fields.map { ($0.name, $0.kind.schema) }),
+                "required": .array(fields.filter(\.isRequired).map { .text($0.name) }),
+                "additionalProperties": false,
+            ]
+        case .map(let kind): return ["type": "object", "additionalProperties": kind.schema]
+        case .any: return [:]
+        case .task: return ["anyOf": .array(NodeRegistry.kinds.map(\.task.schema))]
+        }
+        return ["anyOf": [own, ["type": "string", "pattern": "\\{"]]]
+    }
+
+    /// What is looked at where it is left out.
+    var empty: JSON? {
+        switch self {
+        case .list: []
+        case .object: [:]
+        default: nil
+        }
+    }
 
     /// The words of which it takes one.
     var choices: [String] {
         switch self {
         case .metric: Metric.allCases.map(\.rawValue)
         case .word(let words): words
+        case .constant(let word): [word]
         default: []
         }
     }
 
     var isTemplate: Bool { if case .template = self { true } else { false } }
 
-    /// Fills `{name}` in a value that is a text.
-    ///
-    /// - Throws: `OpenBrace` for a `{` that nothing closes.
-    func filled(_ value: JSON, _ lookup: (String) -> String?) throws(OpenBrace) -> JSON {
-        guard case .text(let text) = value else { return value }
-        let filled = try fill(text, lookup)
+    /// Fills `{name}` in a value that is a text; nil for a `{` that nothing closes.
+    func filled(_ value: JSON, _ lookup: (String) -> String?) -> JSON? {
+        guard let text = value.string else { return value }
+        guard let filled = fill(text, lookup) else { return nil }
         switch self {
         case _ where filled == text: return value
         case .integer: return Int64(filled).map { .integer($0) } ?? .text(filled)
-        case .flag where filled == "true" || filled == "false": return .bool(filled == "true")
+        case .flag: return Bool(filled).map { .bool($0) } ?? .text(filled)
         default: return .text(filled)
         }
     }
@@ -223,7 +256,7 @@ public enum ConfigKind: Sendable {
     /// - Parameter metric: The metric that the same node is given.
     func takes(_ value: JSON, metric: Metric?) -> Bool {
         switch (self, value) {
-        case (.text, .text), (.template, .text), (.flag, .bool): true
+        case (.text, .text), (.template, .text), (.flag, .bool), (.any, _): true
         case (.integer(let least), .integer(let number)): (least..<1 << 53).contains(number)
         case (.limit, _): metric == nil || metric?.limit(value, isMost: false) != nil
         case (.age, .text(let text)): text.wholeMatch(of: /[0-9]{1,5}(h|d|w|mo|y)/) != nil
@@ -236,25 +269,13 @@ public enum ConfigKind: Sendable {
 /// What every run fills into templates.
 let runWords = ["date", "time", "count", "workflow", "source"]
 
-/// A `{` that nothing closes.
-struct OpenBrace: Error {}
-
-/// Fills `{name}` in a text; `{{` and `}}` stand for braces, and so does a `}` by itself.
-private func fill(_ text: String, _ lookup: (String) -> String?) throws(OpenBrace) -> String {
-    var result = ""
-    var rest = text[...]
-    while let at = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) {
-        let brace = rest[at]
-        result += rest[..<at]
-        rest = rest[rest.index(after: at)...]
-        if brace == "}" || rest.first == brace {
-            result.append(brace)
-            if rest.first == brace { rest.removeFirst() }
-        } else {
-            guard let end = rest.firstIndex(of: "}") else { throw OpenBrace() }
-            result += lookup(String(rest[..<end])) ?? ""
-            rest = rest[rest.index(after: end)...]
-        }
+/// Fills `{name}` in a text, nil if a `{` stays open; `{{` and `}}` stand for braces, and so does a `}` by itself.
+private func fill(_ text: String, _ lookup: (String) -> String?) -> String? {
+    var isOpen = false
+    let filled = text.replacing(/\{\{|\}\}|\{([^}]*)\}|[{}]/) { match in
+        if let name = match.1 { return lookup(String(name)) ?? "" }
+        isOpen = isOpen || match.0 == "{"
+        return String(match.0.prefix(1))
     }
-    return result + rest
+    return isOpen ? nil : filled
 }

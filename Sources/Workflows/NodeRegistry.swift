@@ -5,28 +5,26 @@ import Music
 public enum NodeRegistry {
     /// Every kind, in the order of the categories.
     public static let kinds: [NodeKind] = [
-        .init(
+        NodeKind(
             type: "source.playlist", meaning: "The rows of a playlist, as it is or as it was.",
             inputs: 0...0,
             fields: [
                 .init("playlist*", .text, "its name, its URI, or the URI or URL of its link"),
                 .init("as_of", .text, "RFC 3339, a date, a seq, or so long ago (3d, 2w, 6mo)"),
-            ],
-            body: .source { input, world in
-                try world.playlist(
-                    input.config.text("playlist") ?? "", asOf: input.config.text("as_of"))
-            }),
-        .init(
+            ]
+        ) { node in
+            node.source = try node.world.playlist(
+                node.text("playlist") ?? "", asOf: node.text("as_of"))
+        },
+        NodeKind(
             type: "enrich.lastfm_counts",
             meaning: "Fetches what Last.fm counts for the rows, which pass through.",
-            fields: [
-                .init("max_age", .age, default: "7d", "counts younger than this will do")
-            ],
-            body: .enrich { input, world in
-                try await world.fetchLastfmCounts(
-                    for: input.list.rows, maxAge: input.config.text("max_age") ?? "")
-            }),
-        .init(
+            fields: [.init("max_age", .age, default: "7d", "counts younger than this will do")]
+        ) { node in
+            try await node.world.fetchLastfmCounts(
+                for: node.list.rows, maxAge: node.text("max_age") ?? "")
+        },
+        NodeKind(
             type: "filter.by_metric",
             meaning: "Keeps rows whose value lies between two limits, both included.",
             fields: [
@@ -36,16 +34,16 @@ public enum NodeRegistry {
                 .init(
                     "include_missing", .flag, default: false,
                     "whether rows without a value stay; missing is never zero"),
-            ],
-            body: .transform { input in
-                let metric = input.config.metric("metric") ?? .plays
-                return input.list.filtered(
-                    by: metric, try input.measure(metric),
-                    min: input.config.limit("min", of: metric),
-                    max: input.config.limit("max", of: metric),
-                    includeMissing: input.config.flag("include_missing"))
-            }),
-        .init(
+            ]
+        ) { node in
+            let metric = node.metric("metric") ?? .plays
+            node.selection = node.list.filtered(
+                by: metric, try node.measure(metric),
+                min: metric.limit(node.config["min"], isMost: false),
+                max: metric.limit(node.config["max"], isMost: true),
+                includeMissing: node.flag("include_missing"))
+        },
+        NodeKind(
             type: "filter.deduplicate",
             meaning:
                 "Keeps one row of those that are the same, at its own place; rows that are not available are never the same.",
@@ -54,24 +52,19 @@ public enum NodeRegistry {
                     "by", .word(TrackList.Sameness.allCases.map(\.rawValue)), default: "identity",
                     "what makes rows the same; title_artist: title and first-named artist"),
                 .init(
-                    "keep", .word(["first", "most_played", "oldest_added", "longest"]),
-                    default: "first", "which one stays; of equals the first"),
-            ],
-            body: .transform { input in
-                let keep: (name: String, metric: Metric)? =
-                    switch input.config.text("keep") {
-                    case "most_played": ("most played", .plays)
-                    case "oldest_added": ("oldest added", .addedAt)
-                    case "longest": ("longest", .durationMS)
-                    default: nil
-                    }
-                let by = TrackList.Sameness(rawValue: input.config.text("by") ?? "") ?? .identity
-                return input.list.deduplicated(
-                    by: by, identities: by == .identity ? try input.measure(.identity) : [],
-                    ranking: try keep.map { ($0.name, try input.measure($0.metric)) },
-                    descending: keep?.metric != .addedAt)
-            }),
-        .init(
+                    "keep", .word(rankings.map(\.key)), default: "first",
+                    "which one stays; of equals the first"),
+            ]
+        ) { node in
+            let by = node.text("by").flatMap { TrackList.Sameness(rawValue: $0) } ?? .identity
+            let keep = rankings.first { [name = node.text("keep")] in $0.key == name }
+            let ranking = try keep?.value.map { try node.measure($0) }
+            node.selection = node.list.deduplicated(
+                by: by, identities: by == .identity ? try node.measure(.identity) : [],
+                ranking: ranking.map { (keep?.key.replacing("_", with: " ") ?? "", $0) },
+                descending: keep?.value != .addedAt)
+        },
+        NodeKind(
             type: "sort.by_metric", meaning: "Sorts the rows; those that tie keep their order.",
             fields: [
                 .init("metric*", .metric, "what is measured"),
@@ -82,19 +75,21 @@ public enum NodeRegistry {
                     "missing", .word(["first", "last"]), default: "last",
                     "where rows without a value go, in either direction"),
                 .init("then_by", .metric, "what orders rows that tie, always ascending"),
-            ],
-            body: .transform { input in
-                input.list.sorted(
-                    by: try input.measure(input.config.metric("metric") ?? .plays),
-                    descending: input.config.flag("descending"),
-                    missingFirst: input.config.text("missing") == "first",
-                    thenBy: try input.config.metric("then_by").map { try input.measure($0) })
-            }),
-        .init(
+            ]
+        ) { node in
+            node.selection = node.list.sorted(
+                by: try node.measure(node.metric("metric") ?? .plays),
+                descending: node.flag("descending"), missingFirst: node.text("missing") == "first",
+                thenBy: try node.metric("then_by").map { try node.measure($0) })
+        },
+        NodeKind(
             type: "select.first", meaning: "Keeps the first rows.",
-            fields: [.init("count*", .integer(from: 0), "how many")],
-            body: .transform { $0.list.first($0.config.integer("count")) }),
-        .init(
+            fields: [.init("count*", .integer(from: 0), "how many")]
+        ) { node in
+            guard case .integer(let count)? = node.config["count"] else { return }
+            node.selection = node.list.first(Int(count))
+        },
+        NodeKind(
             type: "write.create_playlist",
             meaning: "Makes a playlist of the rows; those that are not available are left out.",
             fields: [
@@ -103,75 +98,43 @@ public enum NodeRegistry {
                 .init(
                     "link", .word(["none", "spotify"]), default: "none",
                     "the service that gets it too, at once"),
-            ],
-            body: .write(keepsUnavailable: false) { input, world in
-                let uri = try world.createPlaylist(
-                    name: input.config.text("name") ?? "",
-                    description: input.config.text("description"), rows: input.list.rows)
-                if let service = input.config.text("link"), service != "none" {
-                    try await world.push(uri, to: service)
-                }
-                return uri
-            }),
-        .init(
+            ], dropsUnavailable: true
+        ) { node in
+            let uri = try node.world.createPlaylist(
+                name: node.text("name") ?? "", description: node.text("description"),
+                rows: node.out.rows)
+            node.playlist = uri
+            if let service = node.text("link"), service != "none" {
+                try await node.world.push(uri, to: service)
+            }
+        },
+        NodeKind(
             type: "write.push",
             meaning:
                 "Makes a service's playlist what a playlist here is; with a playlist named, its rows are set to the list first. Every row stays, also one that is not available.",
             fields: [
                 .init("playlist^", .text, "which one; else the one that the node before wrote"),
                 .init("to", .word(["spotify"]), default: "spotify", "the service"),
-            ],
-            body: .write(keepsUnavailable: true) { input, world in
-                let named = input.config.text("playlist")
-                let set = try named.map { try world.setRows(of: $0, to: input.list.rows) }
-                let uri = set ?? input.playlist ?? ""
-                try await world.push(uri, to: input.config.text("to") ?? "")
-                return uri
-            }),
+            ]
+        ) { node in
+            if let named = node.text("playlist") {
+                node.playlist = try node.world.setRows(of: named, to: node.list.rows)
+            }
+            try await node.world.push(node.playlist ?? "", to: node.text("to") ?? "")
+        },
+    ]
+
+    /// What `filter.deduplicate` may keep; all but what was added last is greatest first.
+    private static let rankings: KeyValuePairs<String, Metric?> = [
+        "first": nil, "most_played": .plays, "oldest_added": .addedAt, "longest": .durationMS,
     ]
 
     static func kind(_ type: String) -> NodeKind? { kinds.first { $0.type == type } }
 
     /// The JSON Schema (2020-12) of a workflow's document.
     public static var schema: JSON {
-        let text: JSON = ["type": "string"]
-        let parameter = object([("meaning", text), ("default", text)], required: ["meaning"])
-        let tasks: JSON = [
-            "type": "array", "minItems": 1, "maxItems": 1000,
-            "items": ["anyOf": .array(kinds.map(schema))],
-        ]
-        guard
-            case .object(let members) = object(
-                [
-                    ("id", text), ("name", text), ("description", text),
-                    ("parameters", ["type": "object", "additionalProperties": parameter]),
-                    ("tasks", tasks),
-                ], required: ["id", "name", "tasks"])
-        else { return [:] }
-        return .object([("$schema", "https://json-schema.org/draft/2020-12/schema")] + members)
-    }
-
-    private static func schema(_ kind: NodeKind) -> JSON {
-        let config = object(
-            kind.fields.map { ($0.name, $0.kind.schema) },
-            required: kind.fields.filter(\.isRequired).map(\.name))
-        let upstream: JSON = [
-            "type": "array", "items": ["type": "string"],
-            "minItems": JSON(kind.inputs.lowerBound), "maxItems": JSON(kind.inputs.upperBound),
-        ]
-        return object(
-            [
-                ("id", ["type": "string"]), ("type", ["const": .text(kind.type)]),
-                ("config", config), ("upstream", upstream),
-            ],
-            required: ["id", "type"] + (kind.fields.contains(where: \.isRequired) ? ["config"] : [])
-                + (kind.inputs.lowerBound > 0 ? ["upstream"] : []))
-    }
-
-    private static func object(_ properties: [(String, JSON)], required: [String]) -> JSON {
-        [
-            "type": "object", "properties": .object(properties),
-            "required": .array(required.map { .text($0) }), "additionalProperties": false,
-        ]
+        let members = ConfigKind.object(Workflow.fields).schema.members
+        return .object(
+            [("$schema", "https://json-schema.org/draft/2020-12/schema")] + members)
     }
 }

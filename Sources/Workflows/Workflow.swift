@@ -30,6 +30,20 @@ public struct WorkflowFaults: Error, Sendable {
 ///     {"id","name","description"?,"parameters"?:{NAME:{"meaning","default"?}},
 ///      "tasks":[{"id","type","config"?:{…},"upstream"?:[ID…]}]}
 public struct Workflow: Sendable {
+    /// What a document may hold; the check and the JSON Schema come from it.
+    static let fields = [
+        ConfigField("id*", .text), ConfigField("name*", .text), ConfigField("description", .text),
+        ConfigField(
+            "parameters",
+            .map(.object([ConfigField("meaning*", .text), ConfigField("default", .text)]))),
+        ConfigField("tasks*", .list(.task, 1...1000)),
+    ]
+    /// What a task of any kind may hold.
+    static let taskFields = [
+        ConfigField("id*", .text), ConfigField("type*", .text), ConfigField("config", .map(.any)),
+        ConfigField("upstream", .list(.text, 0...1000)),
+    ]
+
     /// A node with its place in the graph.
     public struct Task: Sendable {
         /// What other tasks call it.
@@ -48,17 +62,15 @@ public struct Workflow: Sendable {
     public let parameters: [(name: String, value: String?)]
     /// Its steps, in the order of the document.
     public let tasks: [Task]
+    let document: JSON
     /// The document without white space, all else as it was read.
     let text: [UInt8]
-    /// What is wrong with the document's shape.
-    var faults: [WorkflowFault]
 
     /// Reads a document of at most 1 MB.
     ///
     /// - Throws: ``WorkflowFaults`` if it is not JSON; what else is wrong with it, ``plan(_:)`` tells.
     public init(_ bytes: [UInt8]) throws(WorkflowFaults) {
         var compact: [UInt8] = []
-        let document: JSON
         do {
             document = try bytes.withUnsafeBufferPointer { bytes throws(JSONFault) in
                 try JSONValidator.check(bytes)
@@ -68,94 +80,23 @@ public struct Workflow: Sendable {
         } catch {
             throw WorkflowFaults(faults: [.init(task: nil, field: "document", reason: "\(error)")])
         }
-        var reader = Reader()
-        let members = reader.object(
-            document, "document", ["id", "name", "description", "parameters", "tasks"])
-        id = reader.text(members, "id")
-        name = reader.text(members, "name")
-        _ = reader.text(members, "description", orElse: "")
-        let given = reader.object(members["parameters"], "parameters", nil)
-        parameters = given.keys.sorted().map { name in
-            let field = "parameters.\(name)"
-            let parameter = reader.object(given[name], field, ["meaning", "default"])
-            _ = reader.text(parameter, "meaning", in: field)
-            if runWords.contains(name) {
-                reader.fault(field, "is a word that every run fills in; give it another name")
-            }
-            return (
-                name, parameter["default"].map { _ in reader.text(parameter, "default", in: field) }
-            )
-        }
-        tasks = reader.list(members["tasks"], "tasks").enumerated().map { index, task in
-            reader.task = "#\(index + 1)"
-            if case .object(let members) = task,
-                case .text(let id)? = members.first(where: { $0.0 == "id" })?.1
-            {
-                reader.task = id
-            }
-            let task = reader.object(task, "task", ["id", "type", "config", "upstream"])
-            return Task(
-                id: reader.text(task, "id"), type: reader.text(task, "type"),
-                config: reader.object(task["config"], "config", nil),
-                upstream: reader.list(task["upstream"], "upstream").compactMap { upstream in
-                    if case .text(let id) = upstream { return id }
-                    reader.fault("upstream", "must hold the ids of tasks")
-                    return nil
-                })
-        }
-        reader.task = nil
-        if !(1...1000).contains(tasks.count) { reader.fault("tasks", "must be 1 to 1,000") }
         text = compact
-        faults = reader.faults
-    }
-}
-
-/// Reads the parts of a document and keeps what is wrong with them.
-private struct Reader {
-    var faults: [WorkflowFault] = []
-    var task: String?
-
-    mutating func fault(_ field: String, _ reason: String) {
-        faults.append(WorkflowFault(task: task, field: field, reason: reason))
-    }
-
-    /// - Parameter known: The keys it may have; nil for any.
-    mutating func object(_ value: JSON?, _ field: String, _ known: [String]?) -> [String: JSON] {
-        guard let value else { return [:] }
-        guard case .object(let members) = value else {
-            fault(field, "must be an object")
-            return [:]
+        id = document["id"]?.string ?? ""
+        name = document["name"]?.string ?? ""
+        parameters = (document["parameters"]?.members ?? []).sorted { $0.0 < $1.0 }.map {
+            ($0, $1["default"]?.string)
         }
-        for (key, _) in members where known?.contains(key) == false {
-            fault(key, "is not one of \(known?.joined(separator: ", ") ?? "")")
+        tasks = (document["tasks"]?.elements ?? []).enumerated().map { index, task in
+            Task(
+                id: task["id"]?.string ?? "#\(index + 1)", type: task["type"]?.string ?? "",
+                config: Dictionary(task["config"]?.members ?? []) { first, _ in first },
+                upstream: task["upstream"]?.elements.compactMap(\.string) ?? [])
         }
-        return Dictionary(members) { first, _ in
-            fault(field, "has one key twice")
-            return first
-        }
-    }
-
-    mutating func list(_ value: JSON?, _ field: String) -> [JSON] {
-        guard let value else { return [] }
-        if case .array(let elements) = value { return elements }
-        fault(field, "must be a list")
-        return []
-    }
-
-    mutating func text(
-        _ object: [String: JSON], _ key: String, in path: String? = nil, orElse: String? = nil
-    ) -> String {
-        if case .text(let text)? = object[key] { return text }
-        if object[key] == nil, let orElse { return orElse }
-        fault(
-            (path.map { $0 + "." } ?? "") + key,
-            object[key] == nil ? "is missing" : "must be a text")
-        return ""
     }
 }
 
 extension JSON {
-    /// Copies a validated value; a number that is not whole stays text of its own.
+    /// Copies a validated value; what is neither a text nor whole nor a flag stays as it is written.
     fileprivate init(_ value: JSONValue) {
         if value.isObject {
             var members: [(String, JSON)] = []
@@ -166,12 +107,16 @@ extension JSON {
             self = .object(members)
         } else if value.isArray {
             self = .array(value.elements.map { JSON($0) })
-        } else if let text = value.text {
-            self = .text(text)
-        } else if let number = value.integer {
-            self = .integer(number)
         } else {
-            self = value.bool.map { .bool($0) } ?? (value.isNull ? .null : .raw(Array(value.bytes)))
+            self =
+                value.text.map { .text($0) } ?? value.integer.map { .integer($0) }
+                ?? value.bool.map { .bool($0) } ?? .raw(Array(value.bytes))
         }
     }
+
+    /// The first member with this key.
+    subscript(key: String) -> JSON? { members.first { $0.0 == key }?.1 }
+    var members: [(String, JSON)] { if case .object(let members) = self { members } else { [] } }
+    var elements: [JSON] { if case .array(let elements) = self { elements } else { [] } }
+    var string: String? { if case .text(let text) = self { text } else { nil } }
 }

@@ -16,15 +16,15 @@ public struct WorkflowPlan: Sendable {
     let steps: [Step]
 
     /// A step's configuration with defaults and with the words of the run.
-    func config(of step: Step, words: [String: String]) -> NodeConfig {
-        var config = NodeConfig()
+    func config(of step: Step, words: [String: String]) -> [String: JSON] {
+        var config: [String: JSON] = [:]
         for field in step.kind.fields {
-            config.values[field.name] =
-                step.task.config[field.name].flatMap { given in
-                    try? field.kind.filled(given) { name in
-                        (field.kind.isTemplate ? words[name] : nil) ?? parameters[name] ?? nil
-                    }
-                } ?? field.value
+            let given = step.task.config[field.name].flatMap { given in
+                field.kind.filled(given) { name in
+                    (field.kind.isTemplate ? words[name] : nil) ?? parameters[name] ?? nil
+                }
+            }
+            config[field.name] = given ?? field.value
         }
         return config
     }
@@ -38,16 +38,27 @@ extension Workflow {
     public func plan(_ given: [String: String]?) throws(WorkflowFaults) -> WorkflowPlan {
         let values = parameters.map { name, value in (name, given?[name] ?? value) }
         var check = Check(
-            faults: faults, parameters: Dictionary(values) { first, _ in first },
+            parameters: Dictionary(values) { first, _ in first },
             tasks: Dictionary(tasks.map { ($0.id, $0) }) { first, _ in first })
-        for (name, value) in values where value == nil && given != nil {
-            check.fault("parameters.\(name)", "has no value; give one with --param \(name)=…")
+        check.value(document, .object(Self.fields))
+        if !(1...1000).contains(tasks.count) { check.fault("tasks", "must be 1 to 1,000") }
+        for (name, value) in values {
+            if runWords.contains(name) {
+                check.fault(
+                    "parameters.\(name)", "is a word that every run fills in; give it another name")
+            }
+            if value == nil && given != nil {
+                check.fault(
+                    "parameters.\(name)", "has no value; give one with --param \(name)=…")
+            }
         }
         for name in (given ?? [:]).keys.sorted() where check.parameters[name] == nil {
             let names = parameters.map(\.name)
             check.fault("parameters", "'\(name)' is not declared", unknown: name, among: names)
         }
-        for task in tasks { check.task(task) }
+        for (task, json) in zip(tasks, document["tasks"]?.elements ?? []) {
+            check.task(task, json)
+        }
         for task in tasks { check.visit(task.id) }
         guard check.faults.isEmpty else { throw WorkflowFaults(faults: check.faults) }
         return WorkflowPlan(workflow: self, parameters: check.parameters, steps: check.order)
@@ -56,12 +67,14 @@ extension Workflow {
 
 /// One pass over a workflow that looks for everything that is wrong.
 private struct Check {
-    var faults: [WorkflowFault]
     let parameters: [String: String?]
     let tasks: [String: Workflow.Task]
+    var faults: [WorkflowFault] = []
     var order: [WorkflowPlan.Step] = []
     /// The task that is looked at.
     var task: String?
+    /// The metric that it is given.
+    var metric: Metric?
     var seen: Set<String> = []
     var path: [String] = []
     var done: Set<String> = []
@@ -73,13 +86,15 @@ private struct Check {
             .init(task: task, field: field, reason: reason, unknown: unknown, choices: choices))
     }
 
-    mutating func task(_ task: Workflow.Task) {
+    mutating func task(_ task: Workflow.Task, _ json: JSON) {
         self.task = task.id
+        metric = nil
         if !seen.insert(task.id).inserted { fault("id", "is another task's too") }
         for id in task.upstream where tasks[id] == nil {
             fault("upstream", "there is no task '\(id)'", unknown: id, among: Array(tasks.keys))
         }
         guard let kind = NodeRegistry.kind(task.type) else {
+            value(json, .object(Workflow.taskFields))
             return fault(
                 "type", "'\(task.type)' is no kind of node", unknown: task.type,
                 among: NodeRegistry.kinds.map(\.type))
@@ -89,41 +104,64 @@ private struct Check {
             let takes = range.map(String.init).joined(separator: " to ")
             fault("upstream", "\(kind.type) takes \(takes), not \(task.upstream.count)")
         }
-        // In the fields' order: a metric stands before its limits.
-        var metric: Metric?
-        for field in kind.fields {
-            guard let value = filled(task, field) else { continue }
-            if !field.kind.takes(value, metric: metric) {
-                var given = ""
-                if case .text(let text) = value { given = text }
-                fault(
-                    "config.\(field.name)", "must be \(field.kind.description)", unknown: given,
-                    among: field.kind.choices)
-            } else if field.name == "metric", case .text(let text) = value {
-                metric = Metric(rawValue: text)
+        value(json, kind.task)
+    }
+
+    /// Looks at a value and at all that is in it, but for the tasks of the document.
+    mutating func value(_ value: JSON, _ kind: ConfigKind, at path: String = "") {
+        let prefix = path.isEmpty ? "" : path + "."
+        let here = path.isEmpty ? task == nil ? "document" : "task" : path
+        let keys = value.members.map(\.0)
+        if Set(keys).count < keys.count { fault(here, "has one key twice") }
+        switch (kind, value) {
+        case (.object(let fields), .object):
+            let names = fields.map(\.name)
+            let type = task.flatMap { tasks[$0]?.type } ?? ""
+            let owner =
+                path == "config"
+                ? "no field of \(type)" : "not one of \(names.joined(separator: ", "))"
+            for key in keys where !names.contains(key) {
+                fault(prefix + key, "is \(owner)", unknown: key, among: names)
             }
-        }
-        let names = kind.fields.map(\.name)
-        for name in task.config.keys.sorted() where !names.contains(name) {
-            fault("config.\(name)", "is no field of \(kind.type)", unknown: name, among: names)
+            // In the fields' order: a metric stands before its limits.
+            for field in fields {
+                if let part = value[field.name] ?? field.kind.empty {
+                    self.value(part, field.kind, at: prefix + field.name)
+                } else if field.isRequired || field.isFromUpstream && !followsWriter {
+                    let meaning = field.meaning.isEmpty ? "" : ": \(field.meaning)"
+                    fault(prefix + field.name, "is missing\(meaning)")
+                }
+            }
+        case (.map(let kind), .object(let members)):
+            for (key, part) in members { self.value(part, kind, at: prefix + key) }
+        case (.list(let kind, _), .array(let parts)):
+            for part in parts { self.value(part, kind, at: path) }
+        case (.task, _): break
+        default:
+            guard let value = path.hasPrefix("config.") ? filled(value, kind, path) : value else {
+                return
+            }
+            if !kind.takes(value, metric: metric) {
+                fault(
+                    here, "must be \(kind.description)", unknown: value.string ?? "",
+                    among: kind.choices)
+            } else if path == "config.metric" {
+                metric = value.string.flatMap { Metric(rawValue: $0) }
+            }
         }
     }
 
-    /// A field's value with its parameters; nil if it is missing or not known yet.
-    private mutating func filled(_ task: Workflow.Task, _ field: ConfigField) -> JSON? {
-        let path = "config.\(field.name)"
-        guard let given = task.config[field.name] else {
-            let isAnswered = task.upstream.contains {
-                tasks[$0].flatMap { NodeRegistry.kind($0.type) }?.writesPlaylist == true
-            }
-            if field.isRequired || field.isFromUpstream && !isAnswered {
-                fault(path, "is missing: \(field.meaning)")
-            }
-            return nil
+    private var followsWriter: Bool {
+        (task.flatMap { tasks[$0] }?.upstream ?? []).contains {
+            tasks[$0].flatMap { NodeRegistry.kind($0.type) }?.writesPlaylist == true
         }
-        let words = field.kind.isTemplate ? runWords : []
+    }
+
+    /// A value with its parameters; nil if it is not known yet or cannot be filled.
+    private mutating func filled(_ given: JSON, _ kind: ConfigKind, _ path: String) -> JSON? {
+        let words = kind.isTemplate ? runWords : []
         var isKnown = true
-        let value = try? field.kind.filled(given) { name in
+        let value = kind.filled(given) { name in
             if words.contains(name) { return "" }
             let value = parameters[name]
             if value == nil {

@@ -73,106 +73,88 @@ public struct WorkflowRun {
     }
 
     private mutating func apply(_ step: WorkflowPlan.Step) async throws {
+        let kind = step.kind
         let before = step.task.upstream.compactMap { made[$0] }
-        var result = Made(
-            list: TrackList(before.flatMap(\.list.rows)), sources: before.flatMap(\.sources),
-            playlist: before.count == 1 ? before[0].playlist : nil)
-        let (list, playlist) = (result.list, result.playlist)
-        var measured: [(metric: Metric, values: [MetricValue?])] = []
-        let measure = { [world] (metric: Metric) in
-            if let known = measured.first(where: { $0.metric == metric }) { return known.values }
-            let values = try metric.own(list.rows) ?? world.values(of: metric, for: list.rows)
-            measured.append((metric, values))
-            return values
-        }
-        var input = NodeInput(
-            list: list, config: config(step, result), playlist: playlist, measure: measure)
-        var selection = list.keepingAll()
+        let list = TrackList(before.flatMap(\.list.rows))
+        let selection = kind.dropsUnavailable ? list.keepingAvailable() : list.keepingAll()
+        var sources = before.flatMap(\.sources)
+        var node = NodeWork(
+            world: world, list: list, config: config(step, selection.out.count, sources),
+            selection: selection, playlist: before.count == 1 ? before[0].playlist : nil)
         var seq = try world.refresh()
-        switch step.kind.body {
-        case .source(let read):
-            let source = try await read(input, world)
-            seq = source.seq
-            result = Made(list: TrackList(source.rows), sources: [source.name])
-        case .enrich(let enrich):
-            if isDry { leave(step, input) } else { try await enrich(input, world) }
-        case .transform(let transform):
-            selection = try transform(input)
+        switch kind.category {
+        case "source":
+            try await kind.apply(&node)
+            (sources, seq) = ([node.source?.name ?? ""], node.source?.seq ?? seq)
+        case "enrich", "write":
+            if isDry { leave(step, node) } else { try await kind.apply(&node) }
+            if isDry && kind.writesPlaylist { node.playlist = nil }
+        default:
+            node.playlist = nil
+            try await kind.apply(&node)
             // All that a node sees is one state of the ledger, though others go on beside it.
             while case let now = try world.readSeq, now != seq {
-                seq = now
-                measured = []
-                selection = try transform(input)
+                (seq, node.measured) = (now, [])
+                try await kind.apply(&node)
             }
-            result.list = list.applying(selection)
-            result.playlist = nil
-        case .write(let keepsUnavailable, let write):
-            if !keepsUnavailable { selection = list.keepingAvailable() }
-            result.list = list.applying(selection)
-            // `{count}` is known only now.
-            input = NodeInput(
-                list: result.list, config: config(step, result), playlist: playlist,
-                measure: measure)
-            if isDry { leave(step, input) }
-            result.playlist = isDry ? nil : try await write(input, world)
         }
+        let out = node.out
         var record: [(String, JSON)] = [
-            ("node", .text(step.task.id)), ("type", .text(step.kind.type)),
-            ("config", step.json(input.config)), ("read_seq", .integer(seq)),
+            ("node", .text(step.task.id)), ("type", .text(kind.type)),
+            ("config", step.json(node.config)), ("read_seq", .integer(seq)),
             ("upstream", .array(step.task.upstream.map { .text($0) })),
             ("count_in", JSON(list.rows.count)),
+            node.source == nil
+                ? ("out", .array(node.selection.out.map { JSON($0 + 1) }))
+                : ("rows", .array(out.rows.map(\.json))),
         ]
-        if case .source = step.kind.body {
-            record.append(("rows", .array(result.list.rows.map(\.json))))
-        } else {
-            record.append(("out", .array(selection.out.map { JSON($0 + 1) })))
-        }
-        let metrics = measured.map { ($0.metric.rawValue, JSON.array($0.values.map(\.json))) }
+        let metrics = node.measured.map { ($0.metric.rawValue, JSON.array($0.values.map(\.json))) }
         if !metrics.isEmpty { record.append(("metrics", .object(metrics))) }
-        let dropped = selection.dropped.map {
+        let dropped = node.selection.dropped.map {
             ["position": JSON($0.index + 1), "reason": .text($0.reason)] as JSON
         }
         if !dropped.isEmpty { record.append(("dropped", .array(dropped))) }
         try append(.transformApplied, .object(record))
-        made[step.task.id] = result
-        if step.kind.writesPlaylist || outcome.playlist == nil {
-            outcome.count = result.list.rows.count
-        }
-        if step.kind.writesPlaylist { outcome.playlist = result.playlist }
+        made[step.task.id] = Made(list: out, sources: sources, playlist: node.playlist)
+        if kind.writesPlaylist || outcome.playlist == nil { outcome.count = out.rows.count }
+        if kind.writesPlaylist { outcome.playlist = node.playlist }
     }
 
-    private mutating func leave(_ step: WorkflowPlan.Step, _ input: NodeInput) {
+    private mutating func leave(_ step: WorkflowPlan.Step, _ node: NodeWork) {
         let texts = step.kind.fields.compactMap { field in
-            input.config.text(field.name).map { "\(field.name) '\($0)'" }
+            node.text(field.name).map { "\(field.name) '\($0)'" }
         }
-        let count = input.list.rows.count
-        let json: JSON = [
-            "node": .text(step.task.id), "type": .text(step.kind.type),
-            "config": step.json(input.config), "count": JSON(count),
-        ]
+        let count = node.out.rows.count
         let text = "\(step.kind.type) \(texts.joined(separator: ", ")): \(count) rows"
-        outcome.left.append((text, json))
+        outcome.left.append(
+            (
+                text,
+                [
+                    "node": .text(step.task.id), "type": .text(step.kind.type),
+                    "config": step.json(node.config), "count": JSON(count),
+                ]
+            ))
     }
 
-    /// A step's configuration, filled in for a list that comes in or goes out.
-    private func config(_ step: WorkflowPlan.Step, _ made: Made) -> NodeConfig {
+    /// A step's configuration, filled in for so many rows that go out.
+    private func config(
+        _ step: WorkflowPlan.Step, _ count: Int, _ sources: [String]
+    ) -> [String: JSON] {
         let text = ISOTime.text(startedAtMS)
-        var sources: [String] = []
-        for name in made.sources where !sources.contains(name) { sources.append(name) }
+        let names = sources.indices.filter { sources.firstIndex(of: sources[$0]) == $0 }
         return plan.config(
             of: step,
             words: [
                 "date": String(text.prefix(10)), "time": String(text.dropFirst(11).prefix(5)),
-                "count": String(made.list.rows.count), "workflow": plan.workflow.name,
-                "source": sources.joined(separator: " + "),
+                "count": String(count), "workflow": plan.workflow.name,
+                "source": names.map { sources[$0] }.joined(separator: " + "),
             ])
     }
 }
 
 extension WorkflowPlan.Step {
-    fileprivate func json(_ config: NodeConfig) -> JSON {
-        .object(
-            kind.fields.compactMap { field in config.values[field.name].map { (field.name, $0) } })
+    fileprivate func json(_ config: [String: JSON]) -> JSON {
+        .object(kind.fields.compactMap { field in config[field.name].map { (field.name, $0) } })
     }
 }
 
