@@ -67,11 +67,12 @@ public struct NodeKind: Sendable {
 
     /// A task of this kind.
     var task: ConfigKind {
-        .object([
+        let config = fields.contains(where: \.isRequired) ? "config*" : "config"
+        let upstream = inputs.lowerBound > 0 ? "upstream*" : "upstream"
+        return .object([
             ConfigField("id*", .text), ConfigField("type*", .constant(type)),
-            ConfigField(
-                fields.contains(where: \.isRequired) ? "config*" : "config", .object(fields)),
-            ConfigField(inputs.lowerBound > 0 ? "upstream*" : "upstream", .list(.text, inputs)),
+            ConfigField(config, .object(fields), default: [:]),
+            ConfigField(upstream, .list(.text, inputs), default: []),
         ])
     }
 }
@@ -82,7 +83,7 @@ struct NodeWork {
     /// The rows that come in.
     let list: TrackList
     /// Its configuration, checked and filled in.
-    let config: [String: JSON]
+    let config: JSON
     /// The rows that go out; of a source those that it read.
     var selection: Selection
     var source: (name: String, seq: Seq, rows: [TrackRow])?
@@ -216,15 +217,6 @@ public indirect enum ConfigKind: Sendable {
         case .task: return ["anyOf": .array(NodeRegistry.kinds.map(\.task.schema))]
         }
         return ["anyOf": [own, ["type": "string", "pattern": "\\{"]]]
-    }
-
-    /// What is looked at where it is left out.
-    var empty: JSON? {
-        switch self {
-        case .list: []
-        case .object: [:]
-        default: nil
-        }
     }
 
     /// The words of which it takes one.

@@ -50,8 +50,9 @@ public struct Workflow: Sendable {
         public let id: String
         /// Its kind of node.
         public let type: String
-        let config: [String: JSON]
-        let upstream: [String]
+        let json: JSON
+
+        var upstream: [String] { json["upstream"]?.elements.compactMap(\.string) ?? [] }
     }
 
     /// A word that programs know it by.
@@ -89,8 +90,7 @@ public struct Workflow: Sendable {
         tasks = (document["tasks"]?.elements ?? []).enumerated().map { index, task in
             Task(
                 id: task["id"]?.string ?? "#\(index + 1)", type: task["type"]?.string ?? "",
-                config: Dictionary(task["config"]?.members ?? []) { first, _ in first },
-                upstream: task["upstream"]?.elements.compactMap(\.string) ?? [])
+                json: task)
         }
     }
 }

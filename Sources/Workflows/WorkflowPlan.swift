@@ -14,20 +14,6 @@ public struct WorkflowPlan: Sendable {
     let parameters: [String: String?]
     /// Each behind those that it waits for; else in the document's order.
     let steps: [Step]
-
-    /// A step's configuration with defaults and with the words of the run.
-    func config(of step: Step, words: [String: String]) -> [String: JSON] {
-        var config: [String: JSON] = [:]
-        for field in step.kind.fields {
-            let given = step.task.config[field.name].flatMap { given in
-                field.kind.filled(given) { name in
-                    (field.kind.isTemplate ? words[name] : nil) ?? parameters[name] ?? nil
-                }
-            }
-            config[field.name] = given ?? field.value
-        }
-        return config
-    }
 }
 
 extension Workflow {
@@ -56,9 +42,7 @@ extension Workflow {
             let names = parameters.map(\.name)
             check.fault("parameters", "'\(name)' is not declared", unknown: name, among: names)
         }
-        for (task, json) in zip(tasks, document["tasks"]?.elements ?? []) {
-            check.task(task, json)
-        }
+        for task in tasks { check.task(task) }
         for task in tasks { check.visit(task.id) }
         guard check.faults.isEmpty else { throw WorkflowFaults(faults: check.faults) }
         return WorkflowPlan(workflow: self, parameters: check.parameters, steps: check.order)
@@ -86,7 +70,7 @@ private struct Check {
             .init(task: task, field: field, reason: reason, unknown: unknown, choices: choices))
     }
 
-    mutating func task(_ task: Workflow.Task, _ json: JSON) {
+    mutating func task(_ task: Workflow.Task) {
         self.task = task.id
         metric = nil
         if !seen.insert(task.id).inserted { fault("id", "is another task's too") }
@@ -94,7 +78,7 @@ private struct Check {
             fault("upstream", "there is no task '\(id)'", unknown: id, among: Array(tasks.keys))
         }
         guard let kind = NodeRegistry.kind(task.type) else {
-            value(json, .object(Workflow.taskFields))
+            value(task.json, .object(Workflow.taskFields))
             return fault(
                 "type", "'\(task.type)' is no kind of node", unknown: task.type,
                 among: NodeRegistry.kinds.map(\.type))
@@ -104,7 +88,7 @@ private struct Check {
             let takes = range.map(String.init).joined(separator: " to ")
             fault("upstream", "\(kind.type) takes \(takes), not \(task.upstream.count)")
         }
-        value(json, kind.task)
+        value(task.json, kind.task)
     }
 
     /// Looks at a value and at all that is in it, but for the tasks of the document.
@@ -125,7 +109,7 @@ private struct Check {
             }
             // In the fields' order: a metric stands before its limits.
             for field in fields {
-                if let part = value[field.name] ?? field.kind.empty {
+                if let part = value[field.name] ?? field.value {
                     self.value(part, field.kind, at: prefix + field.name)
                 } else if field.isRequired || field.isFromUpstream && !followsWriter {
                     let meaning = field.meaning.isEmpty ? "" : ": \(field.meaning)"

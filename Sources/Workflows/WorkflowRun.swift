@@ -15,22 +15,15 @@ public struct WorkflowOutcome: Sendable {
 
 /// A run of a workflow: each node once, one behind the other, each written down.
 public struct WorkflowRun {
-    /// What a node gives to those behind it.
-    private struct Made {
-        var list: TrackList
-        /// The names of the sources that are in it.
-        var sources: [String]
-        /// The playlist that has just these rows because the node before wrote it.
-        var playlist: String?
-    }
-
     private let plan: WorkflowPlan
     private let world: any WorkflowWorld
     private let startedAtMS: Milliseconds
     private let isDry: Bool
     private let append: (EventKind, JSON) throws -> Void
     private var outcome = WorkflowOutcome()
-    private var made: [String: Made] = [:]
+    /// What each task gives to those behind it: a list, the names of the sources in it, and the playlist
+    /// that has just these rows because the task wrote it.
+    private var made: [String: (list: TrackList, sources: [String], playlist: String?)] = [:]
 
     /// Runs a workflow to its end.
     ///
@@ -101,60 +94,58 @@ public struct WorkflowRun {
         let out = node.out
         var record: [(String, JSON)] = [
             ("node", .text(step.task.id)), ("type", .text(kind.type)),
-            ("config", step.json(node.config)), ("read_seq", .integer(seq)),
+            ("config", node.config), ("read_seq", .integer(seq)),
             ("upstream", .array(step.task.upstream.map { .text($0) })),
             ("count_in", JSON(list.rows.count)),
             node.source == nil
                 ? ("out", .array(node.selection.out.map { JSON($0 + 1) }))
                 : ("rows", .array(out.rows.map(\.json))),
         ]
-        let metrics = node.measured.map { ($0.metric.rawValue, JSON.array($0.values.map(\.json))) }
+        let metrics = node.measured.map {
+            ($0.metric.rawValue, JSON.array($0.values.map { $0?.json ?? .null }))
+        }
         if !metrics.isEmpty { record.append(("metrics", .object(metrics))) }
         let dropped = node.selection.dropped.map {
             ["position": JSON($0.index + 1), "reason": .text($0.reason)] as JSON
         }
         if !dropped.isEmpty { record.append(("dropped", .array(dropped))) }
         try append(.transformApplied, .object(record))
-        made[step.task.id] = Made(list: out, sources: sources, playlist: node.playlist)
+        made[step.task.id] = (out, sources, node.playlist)
         if kind.writesPlaylist || outcome.playlist == nil { outcome.count = out.rows.count }
         if kind.writesPlaylist { outcome.playlist = node.playlist }
     }
 
     private mutating func leave(_ step: WorkflowPlan.Step, _ node: NodeWork) {
-        let texts = step.kind.fields.compactMap { field in
-            node.text(field.name).map { "\(field.name) '\($0)'" }
+        let texts = node.config.members.compactMap { name, value in
+            value.string.map { "\(name) '\($0)'" }
         }
         let count = node.out.rows.count
+        let json: JSON = [
+            "node": .text(step.task.id), "type": .text(step.kind.type), "config": node.config,
+            "count": JSON(count),
+        ]
         let text = "\(step.kind.type) \(texts.joined(separator: ", ")): \(count) rows"
-        outcome.left.append(
-            (
-                text,
-                [
-                    "node": .text(step.task.id), "type": .text(step.kind.type),
-                    "config": step.json(node.config), "count": JSON(count),
-                ]
-            ))
+        outcome.left.append((text, json))
     }
 
-    /// A step's configuration, filled in for so many rows that go out.
-    private func config(
-        _ step: WorkflowPlan.Step, _ count: Int, _ sources: [String]
-    ) -> [String: JSON] {
+    /// A step's configuration with defaults and parameters, filled in for so many rows that go out.
+    private func config(_ step: WorkflowPlan.Step, _ count: Int, _ sources: [String]) -> JSON {
         let text = ISOTime.text(startedAtMS)
         let names = sources.indices.filter { sources.firstIndex(of: sources[$0]) == $0 }
-        return plan.config(
-            of: step,
-            words: [
-                "date": String(text.prefix(10)), "time": String(text.dropFirst(11).prefix(5)),
-                "count": String(count), "workflow": plan.workflow.name,
-                "source": names.map { sources[$0] }.joined(separator: " + "),
-            ])
-    }
-}
-
-extension WorkflowPlan.Step {
-    fileprivate func json(_ config: [String: JSON]) -> JSON {
-        .object(kind.fields.compactMap { field in config[field.name].map { (field.name, $0) } })
+        let words = [
+            "date": String(text.prefix(10)), "time": String(text.dropFirst(11).prefix(5)),
+            "count": String(count), "workflow": plan.workflow.name,
+            "source": names.map { sources[$0] }.joined(separator: " + "),
+        ]
+        return .object(
+            step.kind.fields.compactMap { field in
+                let given = step.task.json["config"]?[field.name].flatMap { given in
+                    field.kind.filled(given) { name in
+                        (field.kind.isTemplate ? words[name] : nil) ?? plan.parameters[name] ?? nil
+                    }
+                }
+                return (given ?? field.value).map { (field.name, $0) }
+            })
     }
 }
 
@@ -169,12 +160,11 @@ extension TrackRow {
     }
 }
 
-extension MetricValue? {
+extension MetricValue {
     fileprivate var json: JSON {
         switch self {
-        case .integer(let number)?: .integer(number)
-        case .text(let text)?: .text(text)
-        case nil: .null
+        case .integer(let number): .integer(number)
+        case .text(let text): .text(text)
         }
     }
 }
