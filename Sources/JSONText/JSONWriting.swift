@@ -108,6 +108,35 @@ public indirect enum JSON: Sendable, ExpressibleByStringLiteral, ExpressibleByIn
         self = number.map { .integer(Int64($0)) } ?? .null
     }
 
+    /// Copies a validated value; a number that is not whole stays as it is written.
+    public init(_ value: JSONValue) {
+        if value.isObject {
+            var members: [(String, JSON)] = []
+            value.members { key, value in
+                members.append((String(decoding: unescapedKey(key), as: UTF8.self), JSON(value)))
+                return true
+            }
+            self = .object(members)
+        } else if value.isArray {
+            self = .array(value.elements.map { JSON($0) })
+        } else {
+            self =
+                value.text.map { .text($0) } ?? value.integer.map { .integer($0) }
+                ?? value.bool.map { .bool($0) } ?? (value.isNull ? .null : .raw(Array(value.bytes)))
+        }
+    }
+
+    /// The members of an object; none of anything else.
+    public var members: [(String, JSON)] {
+        if case .object(let members) = self { members } else { [] }
+    }
+    /// The elements of an array; none of anything else.
+    public var elements: [JSON] {
+        if case .array(let elements) = self { elements } else { [] }
+    }
+    /// The text of a text.
+    public var string: String? { if case .text(let text) = self { text } else { nil } }
+
     /// The compact text.
     public var bytes: [UInt8] {
         var output: [UInt8] = []

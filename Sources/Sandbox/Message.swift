@@ -128,23 +128,6 @@ extension JSON: Codable {
         self = value ?? .null
     }
 
-    private init(_ value: JSONValue) {
-        if value.isObject {
-            var members: [(String, JSON)] = []
-            value.members { key, member in
-                members.append((String(decoding: unescapedKey(key), as: UTF8.self), JSON(member)))
-                return true
-            }
-            self = .object(members)
-        } else if value.isArray {
-            self = .array(value.elements.map { JSON($0) })
-        } else if let text = value.text {
-            self = .text(text)
-        } else {
-            self = value.bool.map { .bool($0) } ?? JSON(value.integer)
-        }
-    }
-
     /// Reads a value from the text that stands for it.
     public init(from decoder: any Decoder) throws {
         self = JSON(parsing: Array(try String(from: decoder).utf8))
@@ -156,9 +139,6 @@ extension JSON: Codable {
     /// A member; null if there is none.
     subscript(key: String) -> JSON { members.first { $0.0 == key }?.1 ?? .null }
 
-    var members: [(String, JSON)] { if case .object(let members) = self { members } else { [] } }
-    var elements: [JSON] { if case .array(let elements) = self { elements } else { [] } }
-    var string: String? { if case .text(let text) = self { text } else { nil } }
     var integer: Int? { if case .integer(let number) = self { Int(number) } else { nil } }
     var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
     /// A moment, written as RFC 3339 has it.

@@ -96,27 +96,6 @@ public struct Workflow: Sendable {
 }
 
 extension JSON {
-    /// Copies a validated value; what is neither a text nor whole nor a flag stays as it is written.
-    fileprivate init(_ value: JSONValue) {
-        if value.isObject {
-            var members: [(String, JSON)] = []
-            value.members { key, value in
-                members.append((String(decoding: unescapedKey(key), as: UTF8.self), JSON(value)))
-                return true
-            }
-            self = .object(members)
-        } else if value.isArray {
-            self = .array(value.elements.map { JSON($0) })
-        } else {
-            self =
-                value.text.map { .text($0) } ?? value.integer.map { .integer($0) }
-                ?? value.bool.map { .bool($0) } ?? .raw(Array(value.bytes))
-        }
-    }
-
     /// The first member with this key.
     subscript(key: String) -> JSON? { members.first { $0.0 == key }?.1 }
-    var members: [(String, JSON)] { if case .object(let members) = self { members } else { [] } }
-    var elements: [JSON] { if case .array(let elements) = self { elements } else { [] } }
-    var string: String? { if case .text(let text) = self { text } else { nil } }
 }
