@@ -1,8 +1,32 @@
-/// A pair of equal rows in a run of ascending positions, with the pair before it.
-private struct Link {
-    let old: Int
-    let new: Int
-    let before: Int
+/// A longest run of ascending numbers among those that are taken one after the other.
+///
+/// Of equal ones the first is kept.
+private struct Ascent {
+    /// A number that ended the best run of its length when it came, and the one before it there.
+    private var links: [(value: Int, tag: Int, before: Int)] = []
+    /// The link that ends the best run of each length.
+    private var ends: [Int] = []
+
+    mutating func take(_ value: Int, tag: Int) {
+        var low = 0
+        var high = ends.count
+        while low < high {
+            let middle = (low + high) / 2
+            if links[ends[middle]].value < value { low = middle + 1 } else { high = middle }
+        }
+        if low < ends.count, links[ends[low]].value == value { return }
+        if low == ends.count { ends.append(links.count) } else { ends[low] = links.count }
+        links.append((value, tag, low > 0 ? ends[low - 1] : -1))
+    }
+
+    /// The numbers of the run, from the last to the first, each with its tag.
+    func forEach(_ body: (_ value: Int, _ tag: Int) -> Void) {
+        var next = ends.last ?? -1
+        while next >= 0 {
+            body(links[next].value, links[next].tag)
+            next = links[next].before
+        }
+    }
 }
 
 /// What became of each row of a list in another list, with as few rows moved as possible.
@@ -60,30 +84,22 @@ public struct ListDifference: Sendable {
         }
         var places: [Element: [Int]] = [:]
         for index in start..<oldEnd { places[old[index], default: []].append(index) }
-        var links: [Link] = []
-        var ends: [Int] = []  // The link that ends the best run of each length.
+        var ascent = Ascent()
         for index in start..<newEnd {
-            for place in (places[new[index]] ?? []).reversed() {
-                var low = 0
-                var high = ends.count
-                while low < high {
-                    let middle = (low + high) / 2
-                    if links[ends[middle]].old < place { low = middle + 1 } else { high = middle }
-                }
-                if low < ends.count, links[ends[low]].old == place { continue }
-                links.append(Link(old: place, new: index, before: low > 0 ? ends[low - 1] : -1))
-                if low == ends.count {
-                    ends.append(links.count - 1)
-                } else {
-                    ends[low] = links.count - 1
-                }
-            }
+            for place in (places[new[index]] ?? []).reversed() { ascent.take(place, tag: index) }
         }
-        var next = ends.last ?? -1
-        while next >= 0 {
-            result[links[next].new] = links[next].old
-            next = links[next].before
-        }
+        ascent.forEach { place, index in result[index] = place }
         return result
+    }
+
+    /// Marks a longest increasing subsequence of the entries that are not negative.
+    static func longestIncreasing(_ values: [Int]) -> [Bool] {
+        var marks = [Bool](repeating: false, count: values.count)
+        var ascent = Ascent()
+        for (index, value) in values.enumerated() where value >= 0 {
+            ascent.take(value, tag: index)
+        }
+        ascent.forEach { _, index in marks[index] = true }
+        return marks
     }
 }

@@ -78,47 +78,50 @@ public struct PlaylistRows: Sendable {
     /// Takes rows in order.
     public init(_ rows: [PlaylistRow] = []) { self.rows = rows }
 
-    /// The list that an edit leads to.
+    /// The part of the list that an edit touches, and what it leads to there.
     ///
-    /// - Returns: For each row the old row it is, and the item that it is taken from.
-    private func arrangement(_ edit: PlaylistEdit) throws(PlaylistEditError) -> [(
-        old: Int?, item: PlaylistItem?
-    )] {
-        var list: [(old: Int?, item: PlaylistItem?)] = rows.indices.map { ($0, nil) }
+    /// - Returns: For each row of that part the old row it is, and the item that it is taken from.
+    private func arrangement(_ edit: PlaylistEdit) throws(PlaylistEditError) -> (
+        range: Range<Int>, entries: [(old: Int?, item: PlaylistItem?)]
+    ) {
+        func check(_ position: Int, _ count: Int, _ isFine: Bool = true) throws(PlaylistEditError) {
+            if isFine, 1 <= position, position <= count { return }
+            throw PlaylistEditError(
+                description:
+                    "position \(position) is outside the list; it takes 1 to \(max(count, 1))")
+        }
         switch edit {
         case .add(let items, let at):
             let at = at ?? rows.count + 1
-            guard (1...rows.count + 1).contains(at) else { throw outside(at, rows.count + 1) }
-            list.insert(contentsOf: items.map { (nil, $0) }, at: at - 1)
+            try check(at, rows.count + 1)
+            return (at - 1..<at - 1, items.map { (nil, $0) })
         case .remove(let positions):
-            for position in positions.reversed() {
-                guard (1...max(rows.count, 1)).contains(position), !rows.isEmpty else {
-                    throw outside(position, rows.count)
-                }
-            }
+            for position in positions.reversed() { try check(position, rows.count) }
             guard zip(positions, positions.dropFirst()).allSatisfy(<) else {
                 throw PlaylistEditError(description: "positions to remove must ascend")
             }
-            for position in positions.reversed() { list.remove(at: position - 1) }
+            guard let first = positions.first, let last = positions.last else { return (0..<0, []) }
+            let gone = Set(positions)
+            return (
+                first - 1..<last, (first...last).filter { !gone.contains($0) }.map { ($0 - 1, nil) }
+            )
         case .move(let from, let count, let to):
-            let last = from.addingReportingOverflow(max(count, 1) - 1)
-            guard count >= 1, from >= 1, !last.overflow, last.partialValue <= rows.count else {
-                throw outside(last.overflow ? from : last.partialValue, rows.count)
-            }
-            guard (1...rows.count - count + 1).contains(to) else {
-                throw outside(to, rows.count - count + 1)
-            }
-            let block = list[from - 1..<from - 1 + count]
-            list.removeSubrange(from - 1..<from - 1 + count)
-            list.insert(contentsOf: block, at: to - 1)
+            let (last, isFar) = from.addingReportingOverflow(max(count, 1) - 1)
+            try check(isFar ? from : last, rows.count, count > 0 && !isFar)
+            try check(from, rows.count)
+            try check(to, rows.count - count + 1)
+            let (lower, upper) = (min(from, to) - 1, max(from, to) - 1 + count)
+            let block = from - 1..<from - 1 + count
+            var order = Array(lower..<block.lowerBound) + Array(block.upperBound..<upper)
+            order.insert(contentsOf: block, at: to - 1 - lower)
+            return (lower..<upper, order.map { ($0, nil) })
         case .set(let items):
             let difference = ListDifference(from: rows.map(\.uri), to: items.map(\.uri))
-            list = zip(difference.origins, items).map { ($0, $1) }
+            return (rows.indices, zip(difference.origins, items).map { ($0, $1) })
         }
-        return list
     }
 
-    /// Applies an edit.
+    /// Applies an edit; rows outside the part that it touches are not looked at.
     ///
     /// - Parameters:
     ///   - seq: The event's seq: new rows get `seq * 65536 + ordinal` as their id.
@@ -127,133 +130,73 @@ public struct PlaylistRows: Sendable {
     public mutating func apply(
         _ edit: PlaylistEdit, seq: Int64, atMS: Int64
     ) throws(PlaylistEditError) -> RowChanges {
-        if let changes = try applyInPlace(edit, seq: seq, atMS: atMS) { return changes }
-        let list = try arrangement(edit)
-        if list.count > 65_536, list.count(where: { $0.old == nil }) > 65_536 {
+        let (range, entries) = try arrangement(edit)
+        if entries.count > 65_536, entries.count(where: { $0.old == nil }) > 65_536 {
             throw PlaylistEditError(description: "an event brings in at most 65,536 rows")
         }
-        let stay = Self.longestIncreasing(list.map { $0.old ?? -1 })
-        var result: [PlaylistRow] = []
-        result.reserveCapacity(list.count)
-        var next: Int64 = 0
-        for entry in list {
-            if let old = entry.old {
-                result.append(rows[old])
-                if let added = entry.item?.addedAtMS { result[result.count - 1].addedAtMS = added }
-            } else {
-                result.append(
-                    PlaylistRow(
-                        id: seq << 16 | next, uri: entry.item?.uri, sortKey: SortKey(""),
-                        addedAtMS: entry.item?.addedAtMS ?? atMS, createdAtMS: atMS,
-                        updatedAtMS: atMS))
-                next += 1
+        var id = seq << 16
+        let part = entries.map { old, item in
+            if let old {
+                var row = rows[old]
+                row.addedAtMS = item?.addedAtMS ?? row.addedAtMS
+                return row
             }
+            defer { id += 1 }
+            return PlaylistRow(
+                id: id, uri: item?.uri, sortKey: SortKey(""), addedAtMS: item?.addedAtMS ?? atMS,
+                createdAtMS: atMS, updatedAtMS: atMS)
         }
         var changes = RowChanges()
-        let kept = Set(list.compactMap(\.old))
-        changes.removed = rows.indices.filter { !kept.contains($0) }.map { rows[$0] }
-        let respread = assignKeys(&result, stay: stay)
-        for (index, entry) in list.enumerated() {
+        let old = Array(rows[range])
+        let kept = Set(entries.compactMap(\.old))
+        changes.removed = range.filter { !kept.contains($0) }.map { rows[$0] }
+        let stay = ListDifference.longestIncreasing(entries.map { $0.old ?? -1 })
+        let isFirst = rows.isEmpty
+        rows.replaceSubrange(range, with: part)
+        let respread = !assignKeys(from: range.lowerBound, stay) && !isFirst
+        for (index, entry) in entries.enumerated() {
+            let place = range.lowerBound + index
             if entry.old == nil {
-                changes.inserted.append(result[index])
+                changes.inserted.append(rows[place])
             } else if !stay[index] {
-                result[index].updatedAtMS = atMS
+                rows[place].updatedAtMS = atMS
                 changes.moved += 1
-                changes.updated.append(result[index])
-            } else if respread || rows[entry.old ?? 0].addedAtMS != result[index].addedAtMS {
-                changes.updated.append(result[index])
+                changes.updated.append(rows[place])
+            } else if let origin = entry.old,
+                respread || old[origin - range.lowerBound].addedAtMS != rows[place].addedAtMS
+            {
+                changes.updated.append(rows[place])
             }
         }
-        rows = result
+        if respread {
+            let end = range.lowerBound + entries.count
+            changes.updated += rows[..<range.lowerBound] + rows[end...]
+        }
         return changes
     }
 
-    /// Adds rows between two that stay, or removes some, without looking at all the others.
+    /// Gives keys to the rows of a part that do not stay.
     ///
-    /// - Returns: Nil for other edits, for the first rows of all and where the gap is used up.
-    private mutating func applyInPlace(
-        _ edit: PlaylistEdit, seq: Int64, atMS: Int64
-    ) throws(PlaylistEditError) -> RowChanges? {
-        var changes = RowChanges()
-        switch edit {
-        case .add(let items, let at):
-            let index = (at ?? rows.count + 1) - 1
-            guard !rows.isEmpty, (1...65_536).contains(items.count),
-                (0...rows.count).contains(index)
-            else { return nil }
-            let lower = index > 0 ? rows[index - 1].sortKey : nil
-            let upper = index < rows.count ? rows[index].sortKey : nil
-            guard let keys = SortKey.between(lower, upper, count: items.count) else { return nil }
-            for (ordinal, (item, key)) in zip(items, keys).enumerated() {
-                changes.inserted.append(
-                    PlaylistRow(
-                        id: seq << 16 | Int64(ordinal), uri: item.uri, sortKey: key,
-                        addedAtMS: item.addedAtMS ?? atMS, createdAtMS: atMS, updatedAtMS: atMS))
-            }
-            rows.insert(contentsOf: changes.inserted, at: index)
-        case .remove(let positions):
-            guard positions.count < rows.count, positions.allSatisfy((1...rows.count).contains),
-                zip(positions, positions.dropFirst()).allSatisfy(<)
-            else { return nil }
-            changes.removed = positions.map { rows[$0 - 1] }
-            for position in positions.reversed() { rows.remove(at: position - 1) }
-        case .move, .set: return nil
-        }
-        return changes
-    }
-
-    /// Gives keys to the rows that do not stay; spreads all anew where a gap is used up.
-    private func assignKeys(_ list: inout [PlaylistRow], stay: [Bool]) -> Bool {
-        guard stay.contains(true) else { return spread(&list, rows.isEmpty) }
+    /// - Returns: False if all rows were spread anew, as none stays or a gap is used up.
+    private mutating func assignKeys(from start: Int, _ stay: [Bool]) -> Bool {
         var index = 0
-        while index < list.count {
-            guard !stay[index] else {
-                index += 1
-                continue
+        while index < stay.count {
+            let end = stay[index...].firstIndex(of: true) ?? stay.count
+            let (first, behind) = (start + index, start + end)
+            index = end + 1
+            guard first < behind else { continue }
+            let lower = first > 0 ? rows[first - 1].sortKey : nil
+            let upper = behind < rows.count ? rows[behind].sortKey : nil
+            guard lower != nil || upper != nil,
+                let keys = SortKey.between(lower, upper, count: behind - first)
+            else {
+                for (place, key) in SortKey.spread(rows.count).enumerated() {
+                    rows[place].sortKey = key
+                }
+                return false
             }
-            var end = index
-            while end < list.count, !stay[end] { end += 1 }
-            let lower = index > 0 ? list[index - 1].sortKey : nil
-            let upper = end < list.count ? list[end].sortKey : nil
-            guard let keys = SortKey.between(lower, upper, count: end - index) else {
-                return spread(&list, false)
-            }
-            for (offset, key) in keys.enumerated() { list[index + offset].sortKey = key }
-            index = end
+            for (place, key) in zip(first..., keys) { rows[place].sortKey = key }
         }
-        return false
-    }
-
-    private func spread(_ list: inout [PlaylistRow], _ first: Bool) -> Bool {
-        for (index, key) in SortKey.spread(list.count).enumerated() { list[index].sortKey = key }
-        return !first
-    }
-
-    private func outside(_ position: Int, _ count: Int) -> PlaylistEditError {
-        PlaylistEditError(
-            description: "position \(position) is outside the list; it takes 1 to \(max(count, 1))")
-    }
-
-    /// Marks a longest increasing subsequence of the entries that are not negative.
-    static func longestIncreasing(_ values: [Int]) -> [Bool] {
-        var marks = [Bool](repeating: false, count: values.count)
-        var ends: [Int] = []
-        var before = [Int](repeating: -1, count: values.count)
-        for (index, value) in values.enumerated() where value >= 0 {
-            var low = 0
-            var high = ends.count
-            while low < high {
-                let middle = (low + high) / 2
-                if values[ends[middle]] < value { low = middle + 1 } else { high = middle }
-            }
-            before[index] = low > 0 ? ends[low - 1] : -1
-            if low == ends.count { ends.append(index) } else { ends[low] = index }
-        }
-        var next = ends.last ?? -1
-        while next >= 0 {
-            marks[next] = true
-            next = before[next]
-        }
-        return marks
+        return true
     }
 }

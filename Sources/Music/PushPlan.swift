@@ -71,7 +71,7 @@ public struct PushPlan: Sendable {
     /// Moves the rows that are not part of a longest ascending run, each behind the one it is to follow.
     private mutating func move(_ list: [Int], into order: [Int]) {
         var list = list
-        let stays = PlaylistRows.longestIncreasing(order)
+        let stays = ListDifference.longestIncreasing(order)
         var index = 0
         while index < order.count {
             guard !stays[index], let from = list.firstIndex(of: order[index]) else {

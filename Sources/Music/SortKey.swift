@@ -19,11 +19,9 @@ public struct SortKey: Hashable, Sendable, Comparable, CustomStringConvertible {
 
     /// The keys of a list that has none yet: from `a0000000` to `z0000000`, evenly.
     public static func spread(_ count: Int) -> [SortKey] {
-        let low = value(of: "a0000000"[...], digits: shortest)
-        let high = value(of: "z0000000"[...], digits: shortest)
-        guard count > 1 else { return count == 1 ? [SortKey("a0000000")] : [] }
+        let (low, high) = (10 * power(shortest - 1), 35 * power(shortest - 1))
         return (0..<count).map { index in
-            key("", low + (high - low) * UInt128(index) / UInt128(count - 1), digits: shortest)
+            key("", low + (high - low) * UInt128(index) / UInt128(max(count - 1, 1)), shortest)
         }
     }
 
@@ -41,42 +39,27 @@ public struct SortKey: Hashable, Sendable, Comparable, CustomStringConvertible {
             common += 1
         }
         let prefix = String(decoding: low[..<common], as: UTF8.self)
-        let mostDigits = min(longest - common, 24)
-        var digits = max(1, shortest - common)
-        while digits <= mostDigits {
-            let from = value(of: low[common...], digits: digits)
-            let to = high.map { value(of: $0[common...], digits: digits) } ?? power(digits)
+        let parts = UInt128(count + 1)
+        for digits in max(1, shortest - common)..<max(1, min(longest - common, 24) + 1) {
+            let from = value(of: low[common...], digits)
+            let to = high.map { value(of: $0[common...], digits) } ?? power(digits)
             let gap = to - from
-            if let step = step(
-                gap, count, digits: digits + common, open: (lower == nil, upper == nil))
-            {
-                return (1...count).map { index in
-                    let offset = UInt128(index) * step.numerator / step.denominator
-                    return key(
-                        prefix,
-                        (lower == nil && upper != nil
-                            ? to - step.whole(count + 1 - index) : from + offset), digits: digits)
-                }
+            // A fixed small step at an open end, else the gap's even share.
+            let isStep =
+                (lower == nil) != (upper == nil) && digits + common == shortest
+                && gap > endStep * parts
+            guard isStep || gap >= parts else { continue }
+            func distance(_ count: Int) -> UInt128 {
+                isStep ? UInt128(count) * endStep : UInt128(count) * gap / parts
             }
-            digits += 1
+            return (1...count).map {
+                key(
+                    prefix,
+                    lower == nil && upper != nil
+                        ? to - distance(count + 1 - $0) : from + distance($0), digits)
+            }
         }
         return nil
-    }
-
-    private struct Step {
-        let numerator: UInt128
-        let denominator: UInt128
-        func whole(_ count: Int) -> UInt128 { UInt128(count) * numerator / denominator }
-    }
-
-    /// How far apart the new keys stand: a fixed small step at an open end, else the gap's even share.
-    private static func step(_ gap: UInt128, _ count: Int, digits: Int, open: (Bool, Bool)) -> Step?
-    {
-        let parts = UInt128(count + 1)
-        if open.0 != open.1, digits == shortest, gap > endStep * parts {
-            return Step(numerator: endStep, denominator: 1)
-        }
-        return gap >= parts ? Step(numerator: gap, denominator: parts) : nil
     }
 
     private static func power(_ digits: Int) -> UInt128 {
@@ -84,28 +67,18 @@ public struct SortKey: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 
     /// The first digits of a fraction as a number; what is missing at the end is zero.
-    private static func value(of text: some Collection<UInt8>, digits: Int) -> UInt128 {
+    private static func value(of text: ArraySlice<UInt8>, _ digits: Int) -> UInt128 {
         var value: UInt128 = 0
-        var rest = text.makeIterator()
-        for _ in 0..<digits {
-            let digit = rest.next().map { $0 >= 0x61 ? $0 - 0x61 + 10 : $0 - 0x30 } ?? 0
-            value = value * 36 + UInt128(digit)
+        for index in text.startIndex..<text.startIndex + digits {
+            let digit = index < text.endIndex ? text[index] : 0x30
+            value = value * 36 + UInt128(digit >= 0x61 ? digit - 0x57 : digit - 0x30)
         }
         return value
     }
 
-    private static func value(of text: Substring, digits: Int) -> UInt128 {
-        value(of: text.utf8, digits: digits)
-    }
-
-    private static func key(_ prefix: String, _ value: UInt128, digits: Int) -> SortKey {
-        let alphabet = Array("0123456789abcdefghijklmnopqrstuvwxyz".utf8)
-        var characters = [UInt8](repeating: 0x30, count: digits)
-        var rest = value
-        for index in characters.indices.reversed() {
-            characters[index] = alphabet[Int(rest % 36)]
-            rest /= 36
-        }
-        return SortKey(prefix + String(decoding: characters, as: UTF8.self))
+    private static func key(_ prefix: String, _ value: UInt128, _ count: Int) -> SortKey {
+        let digits = String(value, radix: 36)
+        return SortKey(
+            prefix + String(repeating: "0", count: count - digits.utf8.count) + digits)
     }
 }
