@@ -15,9 +15,8 @@ public struct NaradaCmd: ParsableCommand {
         subcommands: [
             InitCommand.self, EventsCommand.self, AppendCommand.self, ImportCommand.self,
             PlaylistCommand.self, LoginCommand.self, LogoutCommand.self, FetchCommand.self,
-            RunCommand.self,
-            ValidateCommand.self, NodesCommand.self,
-            SealCommand.self, RepairCommand.self,
+            RunCommand.self, ValidateCommand.self, NodesCommand.self, SealCommand.self,
+            RepairCommand.self,
         ])
 
     public init() {}
@@ -37,10 +36,8 @@ public struct Narada: ParsableCommand {
         version: naradaVersion,
         subcommands: [
             StatusCommand.self, PlaylistsCommand.self, ShowPlaylist.self, HistoryCommand.self,
-            DiffCommand.self,
-            TracksCommand.self, TrackCommand.self, ListensCommand.self, TopCommand.self,
-            ExplainCommand.self,
-            ExportCommand.self, LogCommand.self,
+            DiffCommand.self, TracksCommand.self, TrackCommand.self, ListensCommand.self,
+            TopCommand.self, ExplainCommand.self, ExportCommand.self, LogCommand.self,
         ])
 
     public init() {}

@@ -62,6 +62,7 @@ public struct NaradaProject: ParsableCommand {
             report = try session.projector.catchUp()
         }
         session.progress.finish()
+        if let notice = report.notice { session.note(notice) }
         print(report)
     }
 
@@ -80,13 +81,12 @@ public struct NaradaProject: ParsableCommand {
     }
 
     private func print(_ report: ProjectionReport) {
-        if let notice = report.notice, !globals.quiet { Output.note("note: \(notice)") }
         func json(_ value: Double) -> JSON { .raw(Array(seconds(value).utf8)) }
         if globals.json {
             return Output.json([
                 "from": .integer(report.from), "to": .integer(report.to),
                 "events": JSON(report.events), "seconds": json(report.seconds),
-                "rebuilt": .array(report.rebuilt.map { .text($0.rawValue) }),
+                "rebuilt": .texts(report.rebuilt.map(\.rawValue)),
                 "stages": .object(report.stages.map { ($0.name, json($0.seconds)) }),
             ])
         }
@@ -103,21 +103,15 @@ public struct NaradaProject: ParsableCommand {
         }
     }
 
-    private func seconds(_ value: Double) -> String {
-        let milliseconds = Int((value * 1000).rounded())
-        let rest = String(milliseconds % 1000)
-        return "\(milliseconds / 1000)." + String(repeating: "0", count: 3 - rest.count) + rest
-    }
+    private func seconds(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }
 
     private func runCheck(_ session: Session) throws {
         let (report, differing) = try session.projector.check()
         session.progress.finish()
         guard differing.isEmpty else {
-            if globals.json {
-                Output.json(["differing": .array(differing.map { .text($0) })])
-            } else {
-                Output.line(differing.joined(separator: "\n"))
-            }
+            globals.json
+                ? Output.json(["differing": .texts(differing)])
+                : Output.line(differing.joined(separator: "\n"))
             throw NaradaError(
                 .badInput, "read-model-differs",
                 "\(differing.count) tables differ from a rebuild: \(differing.joined(separator: ", "))",
@@ -138,7 +132,7 @@ public struct NaradaProject: ParsableCommand {
         try session.read { db in
             for query in queries {
                 Output.line(query)
-                for row in try Row.fetchAll(db, sql: "EXPLAIN QUERY PLAN " + query) {
+                for row in try db.rows("EXPLAIN QUERY PLAN " + query) {
                     Output.line("  " + (row["detail"] as String))
                 }
             }

@@ -37,42 +37,39 @@ struct ExplainCommand: ParsableCommand {
     // MARK: An event
 
     private func event(_ seq: Seq, _ session: Session) throws {
-        guard seq > 0,
-            let batch = try LedgerCursor(
-                session.ledger, after: seq - 1, through: seq, chained: false
-            ).next(), let line = EventLine(batch[0])
-        else {
+        guard seq > 0, try session.ledger.event(seq, { try show($0, session) }) != nil else {
             throw NaradaError.notFound(
                 "there is no event \(seq)", hint: "`narada log head` tells the last one.")
         }
-        let range = seq << 16...((seq + 1) << 16 - 1)
+    }
+
+    private func show(_ line: EventLine, _ session: Session) throws {
         let made = try session.read { db in
             try ReadModel.allCases.flatMap(\.tables).compactMap { table -> (String, [Row])? in
-                let columns = try db.columns(in: table).map(\.name)
-                guard columns.contains("id") else { return nil }
-                let rows = try Row.fetchAll(
-                    db, sql: "SELECT * FROM \(table) WHERE id BETWEEN ? AND ? ORDER BY id",
-                    arguments: [range.lowerBound, range.upperBound])
+                guard try db.columns(in: table).contains(where: { $0.name == "id" }) else {
+                    return nil
+                }
+                let rows = try db.rows(
+                    "SELECT * FROM \(table) WHERE id BETWEEN ? AND ? ORDER BY id", line.seq << 16,
+                    (line.seq + 1) << 16 - 1)
                 return rows.isEmpty ? nil : (table, rows)
             }
         }
-        let isDuplicate =
-            made.first { $0.0 == "listens" }?.1.first?["reason"]
-            == Play.Reason.nearDuplicate.rawValue
-        let verdict = verdict(line, isDuplicate: isDuplicate)
+        let verdict = verdict(line, made.first { $0.0 == "listens" }?.1.first?["reason"])
         guard !globals.json else {
             return Output.json([
                 "event": .raw(Array(line.line.dropLast())), "verdict": JSON(verdict),
                 "rows": .object(made.map { ($0.0, .array($0.1.map(Self.json))) }),
             ])
         }
-        Output.line("event \(seq), \(line.typeName) version \(line.version), on \(line.streamName)")
-        Output.line("recorded \(ISOTime.text(line.at)) by run \(line.runName)")
-        if let verdict { Output.line(Output.safe(verdict)) }
-        Output.line(Output.safe("data " + String(decoding: line.data.bytes, as: UTF8.self)))
-        for (table, rows) in made {
-            for row in rows { Output.line(Output.safe("made \(table) " + Self.json(row).text)) }
-        }
+        let lines =
+            [
+                "event \(line.seq), \(line.typeName) version \(line.version), on \(line.streamName)",
+                "recorded \(ISOTime.text(line.at)) by run \(line.runName)",
+            ] + [verdict].compactMap(\.self)
+            + ["data " + String(decoding: line.data.bytes, as: UTF8.self)]
+            + made.flatMap { table, rows in rows.map { "made \(table) " + Self.json($0).text } }
+        for line in lines { Output.line(Output.safe(line)) }
     }
 
     private static func json(_ row: Row) -> JSON {
@@ -84,7 +81,9 @@ struct ExplainCommand: ParsableCommand {
     }
 
     /// Why a row of a history counts or not.
-    private func verdict(_ line: EventLine, isDuplicate: Bool) -> String? {
+    ///
+    /// - Parameter known: The reason in the read models, which also see what stands beside it.
+    private func verdict(_ line: EventLine, _ known: String?) -> String? {
         guard EventKind(line.type) == .spotifyHistoryRow, let payload = line.data["payload"] else {
             return nil
         }
@@ -95,6 +94,7 @@ struct ExplainCommand: ParsableCommand {
             "\(play.playedMS) ms played, ended \(ended ?? "at no possible time"), "
             + "reason_end \(payload["reason_end"]?.text ?? "unknown"), "
             + (play.isSkipped ? "skipped" : "not skipped")
+        let isDuplicate = known == Play.Reason.nearDuplicate.rawValue
         guard let reason = play.reason ?? (isDuplicate ? .nearDuplicate : nil) else {
             return "\(place) is a listen: \(facts)"
         }
@@ -125,30 +125,34 @@ struct ExplainCommand: ParsableCommand {
             let row = rows[position - 1]
             return (found, row, try TrackNames.of([row.uri], db).first?.value.line)
         }
-        var steps: [(what: String, step: PlaylistPast.Step)] = []
-        _ = try PlaylistPast(playlist: found, ledger: session.ledger).state(at: nil) { step in
-            if step.changes.inserted.contains(where: { $0.id == row.id }) {
-                steps.append(("added", step))
-            }
-            if step.changes.updated.contains(where: { $0.id == row.id && $0.updatedAtMS == step.at }
-            ) {
-                steps.append(("moved", step))
-            }
+        var steps: [Row] = []
+        _ = try found.state(at: nil, in: session.ledger) { line, changes, _ in
+            let isAdded = changes.inserted.contains { $0.id == row.id }
+            let isMoved = changes.updated.contains { $0.id == row.id && $0.updatedAtMS == line.at }
+            guard isAdded || isMoved else { return }
+            steps.append([
+                "seq": line.seq, "at": line.at, "type": line.typeName, "run": line.runName,
+                "what": isAdded ? "added" : "moved",
+            ])
         }
+        let events = Listing(
+            columns: [
+                .init("seq", nil, .number), .init("at", nil, .time), .init("type"), .init("run"),
+                .init("what"),
+            ], rows: steps)
         guard !globals.json else {
             return Output.json([
                 "playlist": .text(found.uri), "position": JSON(position), "uri": JSON(row.uri),
                 "sort_key": .text(row.sortKey.description),
-                "added_at": .text(ISOTime.text(row.addedAtMS)),
-                "events": .array(
-                    steps.map { .object($0.step.members + [("what", .text($0.what))]) }),
+                "added_at": .text(ISOTime.text(row.addedAtMS)), "events": events.json,
             ])
         }
         let what = "\(title ?? "") \(row.uri ?? "(not available)")"
         Output.line(Output.safe("'\(found.name)', position \(position): \(what)"))
-        for (what, step) in steps {
+        for step in steps {
+            let (what, seq, type): (String, Seq, String) = (step["what"], step["seq"], step["type"])
             Output.line(
-                "\(what) by event \(step.seq), \(step.type), \(ISOTime.text(step.at)), run \(step.run)"
+                "\(what) by event \(seq), \(type), \(ISOTime.text(step["at"])), run \(step["run"] as String)"
             )
         }
         Output.note("`narada explain SEQ` shows an event with its payload")
@@ -159,21 +163,20 @@ struct ExplainCommand: ParsableCommand {
     private func count(_ session: Session) throws {
         let (uri, title, rows) = try session.read { db in
             let id = try trackID(reference, db)
-            let names = try Row.fetchOne(
-                db,
-                sql:
-                    "SELECT \(trackURIColumn), t.title FROM tracks t JOIN nodes n ON n.id = t.id WHERE t.id = ?",
-                arguments: [id])
-            let rows = try Listing(
-                [
+            let names = try db.row(
+                "SELECT \(trackURIColumn), t.title FROM tracks t JOIN nodes n ON n.id = t.id WHERE t.id = ?",
+                id)
+            let rows = Listing(
+                columns: [
                     .init("seq", "SEQ", .number), .init("listened_at", "STARTED", .time),
                     .init("ms_played", "PLAYED", .duration), .init("channels", nil, .channels),
                     .init("reason", "COUNTS", .verdict),
-                ], db,
-                """
-                SELECT id >> 16, listened_at, ms_played, '' || channel, reason FROM listens
-                WHERE track_id = ? ORDER BY listened_at, id
-                """, [id])
+                ],
+                rows: try db.rows(
+                    """
+                    SELECT id >> 16, listened_at, ms_played, '' || channel, reason FROM listens
+                    WHERE track_id = ? ORDER BY listened_at, id
+                    """, id))
             return (names?[0] as String? ?? "", names?[1] as String?, rows)
         }
         let plays = rows.rows.count { ($0[4] as String?) == nil }

@@ -62,17 +62,15 @@ struct LogStat: ParsableCommand {
 
     func run() throws {
         let session = try Session(reading: globals)
-        var types: [[UInt8]: Int] = [:]
-        let found = try session.ledger.verify { types[Array($0.type), default: 0] += 1 }
-        let counts = types.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }.sorted {
-            $0.0 < $1.0
-        }
+        var types: [String: Int] = [:]
+        let found = try session.ledger.verify { types[$0.typeName, default: 0] += 1 }
+        let counts = types.sorted { $0.key < $1.key }
         let stored = found.segments.reduce(0) { $0 + $1.size }
         guard !globals.json else {
             return Output.json([
                 "seq": .integer(found.end.seq), "chain": .text(found.end.chain.description),
                 "raw_bytes": JSON(found.rawSize), "stored_bytes": JSON(stored),
-                "types": .object(counts.map { ($0.0, JSON($0.1)) }),
+                "types": .object(counts.map { ($0.key, JSON($0.value)) }),
                 "segments": .array(
                     found.segments.map {
                         [
@@ -86,7 +84,7 @@ struct LogStat: ParsableCommand {
             ["SEGMENT", "BYTES", "SEALED"],
             found.segments.map { [$0.name, String($0.size), $0.sealed ? "yes" : "no"] }, right: [1])
         Output.line("")
-        Output.table(["TYPE", "EVENTS"], counts.map { [$0.0, String($0.1)] }, right: [1])
+        Output.table(["TYPE", "EVENTS"], counts.map { [$0.key, String($0.value)] }, right: [1])
         Output.line(
             "\n\(found.end.seq) events, \(found.rawSize) bytes of text in \(stored) bytes stored")
         if let notice = found.notice { Output.note("note: \(notice)") }

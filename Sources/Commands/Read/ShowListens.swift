@@ -46,37 +46,33 @@ struct TracksCommand: ParsableCommand {
             ORDER BY c.plays DESC, t.id LIMIT ?3
             """
         try Session(reading: globals).read { db in
-            try Listing(
-                TrackListing.columns(all: false), db, TrackListing.query + condition,
-                ["%\(escaped)%", text, limit])
+            Listing(
+                columns: TrackListing.columns(all: false),
+                rows: try db.rows(TrackListing.query + condition, "%\(escaped)%", text, limit))
         }.print(globals)
     }
 }
 
 /// Finds the id of the one track that a URI, a URL, an id or a title names.
 func trackID(_ reference: String, _ db: Database) throws -> Int64 {
-    var found = try Int64.fetchAll(
-        db,
-        sql:
-            "SELECT track_id FROM nodes WHERE uri = ? UNION SELECT track_id FROM nodes WHERE id = ?",
-        arguments: [connectorURI(reference) ?? reference, Int64(reference)])
+    var found: [Int64] = try db.values(
+        "SELECT track_id FROM nodes WHERE uri = ? UNION SELECT track_id FROM nodes WHERE id = ?",
+        connectorURI(reference) ?? reference, Int64(reference))
     if found.isEmpty {
-        found = try Int64.fetchAll(
-            db,
-            sql:
-                "SELECT id FROM tracks WHERE title = ? COLLATE NOCASE AND is_deleted = 0 ORDER BY id",
-            arguments: [reference])
+        found = try db.values(
+            "SELECT id FROM tracks WHERE title = ? COLLATE NOCASE AND is_deleted = 0 ORDER BY id",
+            reference)
     }
     guard let first = found.first else {
-        let titles = try String.fetchAll(
-            db, sql: "SELECT DISTINCT title FROM tracks WHERE title IS NOT NULL LIMIT 20000")
+        let titles: [String] = try db.values(
+            "SELECT DISTINCT title FROM tracks WHERE title IS NOT NULL LIMIT 20000")
         throw NaradaError.notFound(
             "there is no track '\(reference)'",
             hint: didYouMean(reference, among: titles) ?? "`narada tracks QUERY` looks for one.")
     }
-    guard found.count == 1 else {
-        let uris = try found.prefix(5).compactMap {
-            try String.fetchOne(db, sql: "SELECT uri FROM nodes WHERE id = ?", arguments: [$0])
+    if found.count > 1 {
+        let uris: [String] = try found.prefix(5).compactMap {
+            try db.value("SELECT uri FROM nodes WHERE id = ?", $0)
         }
         throw NaradaError.notFound(
             "\(found.count) tracks are called '\(reference)'",
@@ -94,17 +90,20 @@ struct TrackCommand: ParsableCommand {
     func run() throws {
         let (row, playlists) = try Session(reading: globals).read { db in
             let id = try trackID(track, db)
-            let places = try Listing(
-                [.init("playlist"), .init("name", "IN"), .init("position", "", .number)], db,
+            let places = try db.rows(
                 """
                 SELECT p.uri, p.name, 1 + (SELECT count(*) FROM playlist_tracks b
                     WHERE b.playlist_id = t.playlist_id AND b.sort_key < t.sort_key)
                 FROM playlist_tracks t JOIN playlists p ON p.id = t.playlist_id
                 WHERE t.track_id = ? AND p.is_deleted = 0 ORDER BY p.name, p.id, t.sort_key
-                """, [id])
-            let row = try Listing(
-                TrackListing.columns(all: true), db, TrackListing.query + " WHERE t.id = ?", [id])
-            return (row, places)
+                """, id)
+            let rows = try db.rows(TrackListing.query + " WHERE t.id = ?", id)
+            return (
+                Listing(columns: TrackListing.columns(all: true), rows: rows),
+                Listing(
+                    columns: [.init("playlist"), .init("name"), .init("position", nil, .number)],
+                    rows: places)
+            )
         }
         row.printFirst(
             globals, more: [("playlists", playlists.json)],
@@ -119,9 +118,13 @@ struct Span: ParsableArguments {
     @Option(help: "From this moment on.") var since: When?
     @Option(help: "Up to this moment.") var until: When?
 
-    /// Binds to `?1` and `?2`.
-    func arguments(_ session: Session, limit: Int) throws -> StatementArguments {
-        [try since?.time(in: session, end: false), try until?.time(in: session, end: true), limit]
+    /// Asks a query that holds ``condition`` and takes the limit as `?3`.
+    func rows(_ session: Session, limit: Int, _ sql: String) throws -> [Row] {
+        try session.read { db in
+            try db.rows(
+                sql, since?.time(in: session, end: false), until?.time(in: session, end: true),
+                limit)
+        }
     }
 
     static let condition =
@@ -148,7 +151,6 @@ struct ListensCommand: ParsableCommand {
     }
 
     func run() throws {
-        let session = try Session(reading: globals)
         let condition =
             reason.map { $0 == "any" ? "l.reason IS NOT NULL" : "l.reason = '\($0)'" }
             ?? "l.reason IS NULL"
@@ -164,15 +166,14 @@ struct ListensCommand: ParsableCommand {
             l.channel || ifnull((SELECT ',' || group_concat(j.channel) FROM listens j WHERE j.joined_id = l.id
                 AND j.listened_at BETWEEN l.listened_at - \(tolerance) AND l.listened_at + \(tolerance)), '')
             """
-        try session.read { db in
-            try Listing(
-                columns, db,
-                """
-                SELECT l.listened_at, l.ms_played, t.title, t.artists, n.uri, \(channels), l.id >> 16, l.reason
-                FROM listens l LEFT JOIN tracks t ON t.id = l.track_id LEFT JOIN nodes n ON n.id = l.node_id
-                WHERE \(condition) AND \(Span.condition) ORDER BY l.listened_at DESC, l.id DESC LIMIT ?3
-                """, span.arguments(session, limit: limit))
-        }.print(globals)
+        let rows = try span.rows(
+            Session(reading: globals), limit: limit,
+            """
+            SELECT l.listened_at, l.ms_played, t.title, t.artists, n.uri, \(channels), l.id >> 16, l.reason
+            FROM listens l LEFT JOIN tracks t ON t.id = l.track_id LEFT JOIN nodes n ON n.id = l.node_id
+            WHERE \(condition) AND \(Span.condition) ORDER BY l.listened_at DESC, l.id DESC LIMIT ?3
+            """)
+        Listing(columns: columns, rows: rows).print(globals)
     }
 }
 
@@ -185,23 +186,21 @@ struct TopCommand: ParsableCommand {
     @Option(help: "How many at most.") var limit = 20
 
     func run() throws {
-        let session = try Session(reading: globals)
         let columns: [Listing.Column] = [
             .init("plays", "PLAYS", .number), .init("title", "TITLE"),
             .init("artists", "ARTISTS", .names), .init("uri", "URI"),
             .init("first_played", nil, .time), .init("last_played", nil, .time),
         ]
-        try session.read { db in
-            try Listing(
-                columns, db,
-                """
-                SELECT c.plays, t.title, t.artists, \(trackURIColumn), c.first_played, c.last_played FROM
-                    (SELECT track_id, count(*) AS plays, min(listened_at) AS first_played,
-                        max(listened_at) AS last_played FROM listens l
-                     WHERE reason IS NULL AND \(Span.condition)
-                     GROUP BY track_id ORDER BY plays DESC, track_id LIMIT ?3) c
-                JOIN tracks t ON t.id = c.track_id JOIN nodes n ON n.id = t.id ORDER BY c.plays DESC, c.track_id
-                """, span.arguments(session, limit: limit))
-        }.print(globals)
+        let rows = try span.rows(
+            Session(reading: globals), limit: limit,
+            """
+            SELECT c.plays, t.title, t.artists, \(trackURIColumn), c.first_played, c.last_played FROM
+                (SELECT track_id, count(*) AS plays, min(listened_at) AS first_played,
+                    max(listened_at) AS last_played FROM listens l
+                 WHERE reason IS NULL AND \(Span.condition)
+                 GROUP BY track_id ORDER BY plays DESC, track_id LIMIT ?3) c
+            JOIN tracks t ON t.id = c.track_id JOIN nodes n ON n.id = t.id ORDER BY c.plays DESC, c.track_id
+            """)
+        Listing(columns: columns, rows: rows).print(globals)
     }
 }

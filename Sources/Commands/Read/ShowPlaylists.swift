@@ -1,11 +1,9 @@
 import ArgumentParser
-import Foundation
 import GRDB
 import JSONText
 import Ledger
 import Music
 import Projections
-import Projector
 
 struct PlaylistsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,18 +12,19 @@ struct PlaylistsCommand: ParsableCommand {
 
     func run() throws {
         try Session(reading: globals).read { db in
-            try Listing(
-                [
+            Listing(
+                columns: [
                     .init("name", "NAME"), .init("count", "ROWS", .number),
                     .init("updated_at", "CHANGED", .time), .init("playlist", "URI"),
                     .init("description"), .init("linked"),
-                ], db,
-                """
-                SELECT p.name, p.track_count, p.updated_at, p.uri, p.description,
-                    (SELECT group_concat(connector_name || ':playlist:' || connector_id, ' ')
-                     FROM playlist_mappings WHERE playlist_id = p.id)
-                FROM playlists p WHERE p.is_deleted = 0 ORDER BY p.name, p.id
-                """)
+                ],
+                rows: try db.rows(
+                    """
+                    SELECT p.name, p.track_count, p.updated_at, p.uri, p.description,
+                        (SELECT group_concat(connector_name || ':playlist:' || connector_id, ' ')
+                         FROM playlist_mappings WHERE playlist_id = p.id)
+                    FROM playlists p WHERE p.is_deleted = 0 ORDER BY p.name, p.id
+                    """))
         }.print(globals)
     }
 }
@@ -35,21 +34,11 @@ private func members(_ uri: String?, _ names: [String: TrackNames]) -> [(String,
     let known = uri.flatMap { names[$0] }
     return [
         ("uri", JSON(uri)), ("title", JSON(known?.title)),
-        ("artists", known.map { .array($0.artists.map { .text($0) }) } ?? nil),
+        ("artists", known.map { .texts($0.artists) } ?? nil),
     ]
 }
 
-extension PlaylistPast.Step {
-    /// The event as the JSON of a step tells it.
-    var members: [(String, JSON)] {
-        [
-            ("seq", .integer(seq)), ("at", .text(ISOTime.text(at))), ("type", .text(type)),
-            ("run", .text(run)),
-        ]
-    }
-}
-
-/// Reads a playlist now or at a moment, with today's names of its tracks.
+/// A playlist now or at a moment, with today's names of its tracks.
 struct PlaylistView {
     let found: FoundPlaylist
     let name: String
@@ -59,38 +48,39 @@ struct PlaylistView {
     let at: Milliseconds
     let names: [String: TrackNames]
 
-    init(_ reference: String, asOf when: When?, _ session: Session) throws {
+    /// Reads one.
+    static func read(_ reference: String, asOf when: When?, _ session: Session) throws
+        -> PlaylistView
+    {
         let then = try when?.seq(in: session)
-        (found, name, description, rows, seq, names) = try session.read { db in
+        return try session.read { db in
             let found = try FoundPlaylist.find(reference, db, asOf: then)
-            let state = try then.map {
-                try PlaylistPast(playlist: found, ledger: session.ledger).state(at: $0)
-            }
-            let today = try String.fetchOne(
-                db, sql: "SELECT description FROM playlists WHERE id = ?", arguments: [found.id])
-            let reached = try Seq.fetchOne(db, sql: "SELECT seq FROM checkpoint") ?? 0
+            let state = try then.map { try found.state(at: $0, in: session.ledger) }
             let rows = try state?.rows.rows ?? found.rows(db)
-            return try (
-                found, state?.name ?? found.name, state.map(\.description) ?? today, rows,
-                then ?? reached, TrackNames.of(rows.map(\.uri), db)
-            )
+            let seq = try then ?? db.seq
+            return PlaylistView(
+                found: found, name: state?.name ?? found.name,
+                description: state.map(\.description) ?? found.description, rows: rows, seq: seq,
+                at: try session.ledger.time(of: seq), names: try TrackNames.of(rows.map(\.uri), db))
         }
-        at = try session.ledger.time(of: seq)
     }
 
-    private func item(_ index: Int) -> JSON {
-        let row = rows[index]
-        return .object(
-            [("position", JSON(index + 1)), ("sort_key", .text(row.sortKey.description))]
-                + members(row.uri, names) + [("added_at", .text(ISOTime.text(row.addedAtMS)))])
+    /// Its rows with the names of their tracks, where these are known.
+    var named: [(row: PlaylistRow, names: TrackNames?)] {
+        rows.map { row in (row, row.uri.flatMap { names[$0] }) }
     }
 
     var json: JSON {
-        [
+        let items = rows.enumerated().map { index, row -> JSON in
+            .object(
+                [("position", JSON(index + 1)), ("sort_key", .text(row.sortKey.description))]
+                    + members(row.uri, names) + [("added_at", .text(ISOTime.text(row.addedAtMS)))])
+        }
+        return [
             "playlist": .text(found.uri),
             "as_of": ["seq": .integer(seq), "at": .text(ISOTime.text(at))],
             "count": JSON(rows.count), "name": .text(name), "description": JSON(description),
-            "items": .array(rows.indices.map(item)),
+            "items": .array(items),
         ]
     }
 }
@@ -104,18 +94,18 @@ struct ShowPlaylist: ParsableCommand {
     @Option(help: "RFC 3339, a date, a seq, or so long ago (3d, 2w, 6mo).") var asOf: When?
 
     func run() throws {
-        let view = try PlaylistView(playlist, asOf: asOf, Session(reading: globals))
+        let view = try PlaylistView.read(playlist, asOf: asOf, Session(reading: globals))
         guard !globals.json else { return Output.json(view.json) }
         let moment = "as of event \(view.seq) (\(ISOTime.text(view.at)))"
         Output.line(Output.safe("\(view.name), \(view.rows.count) rows, \(moment)"))
         Output.table(
             ["#", "TITLE", "ARTISTS", "ADDED", "URI"],
-            view.rows.enumerated().map { index, row in
-                let known = row.uri.flatMap { view.names[$0] }
-                return [
-                    String(index + 1), known?.title ?? (row.uri == nil ? "(not available)" : ""),
-                    known?.artists.joined(separator: ", ") ?? "",
-                    String(ISOTime.text(row.addedAtMS).prefix(10)), row.uri ?? "",
+            view.named.enumerated().map { index, item in
+                [
+                    String(index + 1),
+                    item.names?.title ?? (item.row.uri == nil ? "(not available)" : ""),
+                    item.names?.artists.joined(separator: ", ") ?? "",
+                    String(ISOTime.text(item.row.addedAtMS).prefix(10)), item.row.uri ?? "",
                 ]
             }, right: [0])
     }
@@ -130,31 +120,22 @@ struct HistoryCommand: ParsableCommand {
     func run() throws {
         let session = try Session(reading: globals)
         let found = try session.read { try FoundPlaylist.find(playlist, $0, asOf: .max) }
-        var steps: [PlaylistPast.Step] = []
-        _ = try PlaylistPast(playlist: found, ledger: session.ledger).state(at: nil) {
-            steps.append($0)
+        var steps: [Row] = []
+        _ = try found.state(at: nil, in: session.ledger) { line, changes, state in
+            steps.append([
+                "seq": line.seq, "at": line.at, "type": line.typeName, "run": line.runName,
+                "added": changes.inserted.count, "removed": changes.removed.count,
+                "moved": changes.moved, "count": state.rows.rows.count, "name": state.name,
+            ])
         }
-        guard !globals.json else {
-            let rows = steps.map { step -> JSON in
-                let changes: [(String, JSON)] = [
-                    ("added", JSON(step.changes.inserted.count)),
-                    ("removed", JSON(step.changes.removed.count)),
-                    ("moved", JSON(step.changes.moved)), ("count", JSON(step.rowCount)),
-                    ("name", .text(step.name)),
-                ]
-                return .object(step.members + changes)
-            }
-            return Output.json(.array(rows))
-        }
-        Output.table(
-            ["SEQ", "AT", "EVENT", "+", "-", "MOVED", "ROWS", "NAME"],
-            steps.map {
-                [
-                    String($0.seq), ISOTime.text($0.at, fraction: false), $0.type,
-                    String($0.changes.inserted.count), String($0.changes.removed.count),
-                    String($0.changes.moved), String($0.rowCount), $0.name,
-                ]
-            }, right: [0, 3, 4, 5, 6])
+        Listing(
+            columns: [
+                .init("seq", "SEQ", .number), .init("at", "AT", .time), .init("type", "EVENT"),
+                .init("run"), .init("added", "+", .number), .init("removed", "-", .number),
+                .init("moved", "MOVED", .number), .init("count", "ROWS", .number),
+                .init("name", "NAME"),
+            ], rows: steps
+        ).print(globals)
     }
 }
 
@@ -173,9 +154,8 @@ struct DiffCommand: ParsableCommand {
         let end = try to?.seq(in: session)
         let (old, new, names) = try session.read { db in
             let found = try FoundPlaylist.find(playlist, db, asOf: end ?? start)
-            let past = PlaylistPast(playlist: found, ledger: session.ledger)
-            let old = try past.state(at: start).rows.rows.map(\.uri)
-            let new = try past.state(at: end).rows.rows.map(\.uri)
+            let old = try found.state(at: start, in: session.ledger).rows.rows.map(\.uri)
+            let new = try found.state(at: end, in: session.ledger).rows.rows.map(\.uri)
             return (old, new, try TrackNames.of(old + new, db))
         }
         let difference = ListDifference(from: old, to: new)
@@ -224,24 +204,21 @@ struct ExportPlaylist: ParsableCommand {
     @Option(help: "RFC 3339, a date, a seq, or so long ago.") var asOf: When?
 
     func run() throws {
-        let view = try PlaylistView(playlist, asOf: asOf, Session(reading: globals))
+        let view = try PlaylistView.read(playlist, asOf: asOf, Session(reading: globals))
         guard format == .m3u8 else { return Output.json(view.json) }
         // One line each; control characters have no place in a list that players and terminals show.
         func plain(_ text: String) -> String {
-            String(
-                String.UnicodeScalarView(
-                    text.unicodeScalars.map {
-                        $0.properties.generalCategory == .control
-                            || $0.properties.isPatternWhitespace && $0.value > 0x2000 ? " " : $0
-                    }))
+            Output.replacing(in: text, with: " ") {
+                $0.properties.generalCategory == .control
+                    || $0.properties.isPatternWhitespace && $0.value > 0x2000
+            }
         }
         var lines = ["#EXTM3U", "#PLAYLIST:" + plain(view.name)]
-        for row in view.rows {
-            let known = row.uri.flatMap { view.names[$0] }
-            let seconds = known?.durationMS.map { $0 / 1000 } ?? -1
-            let title = plain(known?.title ?? "")
-            let artists = known.map { plain($0.artists.joined(separator: ", ")) } ?? ""
-            lines.append("#EXTINF:\(seconds),\(artists.isEmpty ? "" : artists + " - ")\(title)")
+        for (row, names) in view.named {
+            let seconds = names?.durationMS.map { $0 / 1000 } ?? -1
+            let artists = plain(names?.artists.joined(separator: ", ") ?? "")
+            let credit = artists.isEmpty ? "" : artists + " - "
+            lines.append("#EXTINF:\(seconds),\(credit)\(plain(names?.title ?? ""))")
             lines.append(plain(row.uri ?? M3U8.unavailable))
         }
         Output.line(lines.joined(separator: "\n"))

@@ -12,20 +12,18 @@ struct StatusCommand: ParsableCommand {
     func run() throws {
         let session = try Session(reading: globals)
         let (counts, reached, diverged) = try session.read { db in
-            let counts = try [
+            let counts: [Int] = try [
                 "playlists WHERE is_deleted = 0", "tracks WHERE is_deleted = 0",
                 "listens WHERE reason IS NULL", "listens WHERE reason IS NOT NULL",
                 "likes WHERE is_deleted = 0",
-            ].map { try Int.fetchOne(db, sql: "SELECT count(*) FROM " + $0) ?? 0 }
-            let reached = try Seq.fetchOne(db, sql: "SELECT seq FROM checkpoint") ?? 0
-            let diverged = try String.fetchAll(
-                db,
-                sql: """
-                    SELECT p.uri FROM playlists p WHERE p.is_deleted = 0 AND p.synced_seq > 0
-                    AND p.edited_seq > p.synced_seq AND p.id IN (SELECT playlist_id FROM playlist_mappings)
-                    ORDER BY p.id
-                    """)
-            return (counts, reached, diverged)
+            ].map { try db.value("SELECT count(*) FROM " + $0) ?? 0 }
+            let diverged: [String] = try db.values(
+                """
+                SELECT p.uri FROM playlists p WHERE p.is_deleted = 0 AND p.synced_seq > 0
+                AND p.edited_seq > p.synced_seq AND p.id IN (SELECT playlist_id FROM playlist_mappings)
+                ORDER BY p.id
+                """)
+            return (counts, try db.seq, diverged)
         }
         let cursor = try LedgerCursor(
             session.ledger, after: reached, chained: false,
@@ -39,7 +37,7 @@ struct StatusCommand: ParsableCommand {
                 "seq": .integer(end.seq), "at": JSON(at), "chain": .text(end.chain.description),
                 "behind": .integer(behind), "playlists": JSON(counts[0]),
                 "tracks": JSON(counts[1]), "listens": JSON(counts[2]),
-                "diverged": .array(diverged.map { .text($0) }),
+                "diverged": .texts(diverged),
                 "not_counted": JSON(counts[3]), "likes": JSON(counts[4]),
                 "home": .text(session.home.path),
             ])

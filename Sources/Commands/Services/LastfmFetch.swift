@@ -40,21 +40,17 @@ final class LastfmFetch {
 
     /// Where to go on: in a walk that was not finished, else in a new one since the last.
     private func walk(_ stream: StreamName) throws -> Walk {
-        try session.projector.read { db in
-            let row = try Row.fetchOne(
-                db,
-                sql:
-                    "SELECT from_s, to_s, page_count, last_page, through_s FROM walks WHERE stream = ?",
-                arguments: [stream.description])
-            let now = session.clock.now / 1000
-            guard let row else { return Walk(from: 0, to: now) }
-            let pages: Int64 = row[2]
-            // Pages without news are not recorded; a walk with gaps begins again.
-            if pages > 0, pages == row[3] {
-                return Walk(from: row[0], to: row[1], page: pages + 1)
-            }
-            return Walk(from: max(0, (row[4] ?? 0) - Self.lateSeconds), to: now)
+        let row = try session.projector.read {
+            try $0.row(
+                "SELECT from_s, to_s, page_count, last_page, through_s FROM walks WHERE stream = ?",
+                stream.description)
         }
+        let now = session.clock.now / 1000
+        guard let row else { return Walk(from: 0, to: now) }
+        let pages: Int64 = row[2]
+        // Pages without news are not recorded; a walk with gaps begins again.
+        if pages > 0, pages == row[3] { return Walk(from: row[0], to: row[1], page: pages + 1) }
+        return Walk(from: max(0, (row[4] ?? 0) - Self.lateSeconds), to: now)
     }
 
     /// Fetches the scrobbles that are not known yet, page by page, each recorded as it comes.
@@ -82,14 +78,14 @@ final class LastfmFetch {
                 "from": .integer(walk.from), "to": .integer(walk.to), "page": JSON(page),
                 "payload": .raw(payload),
             ]
-            try session.append([NewEvent(.lastfmListensPage, on: stream, data)], expecting: [:])
+            try session.append([NewEvent(.lastfmListensPage, on: stream, data)])
             return true
         }
         if unreadable.isEmpty {
             let data: JSON = [
                 "from": .integer(walk.from), "to": .integer(walk.to), "count": .integer(total),
             ]
-            try session.append([NewEvent(.lastfmListensFetched, on: stream, data)], expecting: [:])
+            try session.append([NewEvent(.lastfmListensFetched, on: stream, data)])
         }
         return (new, unreadable)
     }
@@ -100,13 +96,12 @@ final class LastfmFetch {
         guard let first = rows.compactMap(\.timeMS).min(),
             let last = rows.compactMap(\.timeMS).max()
         else { return 0 }
-        let known = try session.projector.read { db in
-            try Row.fetchSet(
-                db,
-                sql: """
-                    SELECT l.listened_at, n.uri FROM listens l JOIN nodes n ON n.id = l.node_id
-                    WHERE l.listened_at BETWEEN ? AND ? AND l.channel = ?
-                    """, arguments: [first, last, Channel.lastfm.rawValue])
+        let known = try session.projector.read {
+            try $0.rows(
+                """
+                SELECT l.listened_at, n.uri FROM listens l JOIN nodes n ON n.id = l.node_id
+                WHERE l.listened_at BETWEEN ? AND ? AND l.channel = ?
+                """, first, last, Channel.lastfm.rawValue)
         }
         guard !known.isEmpty else { return rows.count }
         let keys = Set(known.map { "\($0[0] as Int64) \($0[1] as String)" })
@@ -127,12 +122,9 @@ final class LastfmFetch {
                     method,
                     [("user", user), ("limit", "\(size)"), ("page", "\(page)")] + query)
                 let goesOn = try body.read { answer in
-                    var payload: [UInt8] = []
-                    appendCompact(answer, to: &payload)
                     guard let list = answer[container] else { return false }
-                    let attributes = list["@attr"] ?? list
-                    last = Int(attributes["totalPages"]?.number ?? 0)
-                    return try visit(page, list, payload)
+                    last = Int((list["@attr"] ?? list)["totalPages"]?.number ?? 0)
+                    return try visit(page, list, Self.compact(answer))
                 }
                 if !goesOn { break }
             } catch let error as ServiceError where error.code == .malformed && unreadable != nil {
@@ -143,6 +135,12 @@ final class LastfmFetch {
             page += 1
         }
         session.progress.finish()
+    }
+
+    private static func compact(_ value: JSONValue) -> [UInt8] {
+        var bytes: [UInt8] = []
+        appendCompact(value, to: &bytes)
+        return bytes
     }
 
     // MARK: Loves
@@ -180,32 +178,23 @@ final class LastfmFetch {
     func allCounts(maxAgeMS: Milliseconds) async throws -> Int? {
         try session.catchUp()
         let stream = try stream("counts")
-        let age = try session.projector.read { db in
-            try Milliseconds.fetchOne(
-                db, sql: "SELECT max(fetched_at) FROM fetches WHERE stream = ?",
-                arguments: [stream.description])
-        }.map { session.clock.now - $0 }
-        if let age, age < maxAgeMS { return nil }
+        let fetched: Milliseconds? = try session.projector.read {
+            try $0.value(
+                "SELECT max(fetched_at) FROM fetches WHERE stream = ?", stream.description)
+        }
+        if let fetched, session.clock.now - fetched < maxAgeMS { return nil }
         var count = 0
         var seqs: [JSON] = []
         try await pages("user.getTopTracks", "toptracks", [("period", "overall")], size: 1000) {
             page, list, payload in
-            try session.append(
-                [
-                    NewEvent(
-                        .lastfmCountsPage, on: stream,
-                        ["offset": JSON(count), "payload": .raw(payload)])
-                ], expecting: [:])
-            seqs.append(JSON(session.appended.last?.upperBound))
+            let data: JSON = ["offset": JSON(count), "payload": .raw(payload)]
+            seqs.append(
+                JSON(try session.append([NewEvent(.lastfmCountsPage, on: stream, data)])))
             count += LastfmRow.rows(of: list).count
             return true
         }
-        try session.append(
-            [
-                NewEvent(
-                    .lastfmCountsFetched, on: stream,
-                    ["count": JSON(count), "pages": .array(seqs)])
-            ], expecting: [:])
+        let data: JSON = ["count": JSON(count), "pages": .array(seqs)]
+        try session.append([NewEvent(.lastfmCountsFetched, on: stream, data)])
         try assertMatches()
         return count
     }
@@ -223,22 +212,15 @@ final class LastfmFetch {
         var asked = 0
         var missing = 0
         func flush() throws {
-            if !pending.isEmpty { try session.append(pending, expecting: [:]) }
+            if !pending.isEmpty { try session.append(pending) }
             pending = []
         }
         do {
             for track in wanted {
-                guard
-                    let stream = StreamName(
-                        TextURI(lastfm: track.artist, title: track.title).uri)
-                else { continue }
+                guard let stream = StreamName(track.asked) else { continue }
                 try await info(track).read { answer in
-                    var payload: [UInt8] = []
-                    appendCompact(answer, to: &payload)
-                    pending.append(
-                        NewEvent(
-                            .lastfmTrackObserved, on: stream,
-                            ["user": .text(user), "payload": .raw(payload)]))
+                    let data: JSON = ["user": .text(user), "payload": .raw(Self.compact(answer))]
+                    pending.append(NewEvent(.lastfmTrackObserved, on: stream, data))
                     if let found = answer["track"].flatMap({ LastfmRow($0).uri }) {
                         if let match = try match(track, found) { pending.append(match) }
                     } else {
@@ -268,9 +250,10 @@ final class LastfmFetch {
                     ("autocorrect", "1"),
                 ])
         } catch let error as ServiceError where error.code == .notFound {
-            return JSON.object([
-                ("error", JSON(Int(error.reason ?? "") ?? 6)), ("message", .text(error.message)),
-            ]).bytes
+            let said: JSON = [
+                "error": JSON(Int(error.reason ?? "") ?? 6), "message": .text(error.message),
+            ]
+            return said.bytes
         }
     }
 
@@ -279,6 +262,15 @@ final class LastfmFetch {
         let uri: String
         let artist: String
         let title: String
+
+        init(_ row: Row) {
+            uri = row[0]
+            artist = row[1]
+            title = row[2]
+        }
+
+        /// The entity of Last.fm's that has these names.
+        var asked: String { TextURI(lastfm: artist, title: title).uri }
     }
 
     private static let named = """
@@ -291,21 +283,16 @@ final class LastfmFetch {
         let oldest = session.clock.now - maxAgeMS
         return try session.projector.read { db in
             var seen: Set<String> = []
-            return try uris.compactMap { uri in
-                guard seen.insert(uri).inserted,
-                    let row = try Row.fetchOne(
-                        db, sql: Self.named + " AND n.uri = ?", arguments: [uri])
-                else { return nil }
-                let track = Named(uri: row[0], artist: row[1], title: row[2])
-                let asked = TextURI(lastfm: track.artist, title: track.title).uri
-                let fresh = try Int.fetchOne(
-                    db,
-                    sql: """
-                        SELECT 1 FROM lastfm_asked WHERE uri = ?1 AND user_id = ?2 AND asked_at > ?3
-                        UNION SELECT 1 FROM matches m JOIN nodes n ON n.uri IN (m.a_uri, m.b_uri)
-                        JOIN lastfm_counts c ON c.node_id = n.id
-                        WHERE ?4 IN (m.a_uri, m.b_uri) AND c.user_id = ?2 AND c.last_updated > ?3
-                        """, arguments: [asked, user, oldest, uri])
+            return try uris.filter { seen.insert($0).inserted }.compactMap { uri in
+                guard let row = try db.row(Self.named + " AND n.uri = ?", uri) else { return nil }
+                let track = Named(row)
+                let fresh = try db.row(
+                    """
+                    SELECT 1 FROM lastfm_asked WHERE uri = ?1 AND user_id = ?2 AND asked_at > ?3
+                    UNION SELECT 1 FROM matches m JOIN nodes n ON n.uri IN (m.a_uri, m.b_uri)
+                    JOIN lastfm_counts c ON c.node_id = n.id
+                    WHERE ?4 IN (m.a_uri, m.b_uri) AND c.user_id = ?2 AND c.last_updated > ?3
+                    """, track.asked, user, oldest, uri)
                 return fresh == nil ? track : nil
             }
         }
@@ -320,23 +307,24 @@ final class LastfmFetch {
         }
     }
 
+    private static func names(_ uri: String) -> TextURI? {
+        Array(uri.utf8).withUnsafeBufferPointer { TextURI($0) }
+    }
+
     /// The claim that a track of Spotify's is an entity of Last.fm's; nil where it is claimed already.
     ///
     /// Names alone give 60 to 75 (`design.md` §6): 75 for the same spelling, 70 for the same normalised names, 60 where
     /// Last.fm itself led from one name to the other.
     private func match(_ track: Named, _ entity: String) throws -> NewEvent? {
-        guard let names = Array(entity.utf8).withUnsafeBufferPointer({ TextURI($0) }) else {
-            return nil
-        }
+        guard let names = Self.names(entity) else { return nil }
         let (artist, title) = (names.artist, names.title)
         let isSame = artist == track.artist && title == track.title
         let isNear = Self.key(artist, title) == Self.key(track.artist, track.title)
         let confidence: Int64 = isSame ? 75 : isNear ? 70 : 60
         let pair = [entity, track.uri].sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        let known = try session.projector.read { db in
-            try Int64.fetchOne(
-                db, sql: "SELECT confidence FROM matches WHERE a_uri = ? AND b_uri = ?",
-                arguments: [pair[0], pair[1]])
+        let known: Int64? = try session.projector.read {
+            try $0.value(
+                "SELECT confidence FROM matches WHERE a_uri = ? AND b_uri = ?", pair[0], pair[1])
         }
         guard known ?? 0 < confidence, let stream = StreamName("match:\(pair[0])|\(pair[1])") else {
             return nil
@@ -344,7 +332,7 @@ final class LastfmFetch {
         return NewEvent(
             .matchAsserted, on: stream,
             [
-                "uris": .array(pair.map { .text($0) }), "method": "artist_title",
+                "uris": .texts(pair), "method": "artist_title",
                 "confidence": .integer(confidence), "matcher": 1,
                 "evidence": [
                     "artists": [.text(track.artist), .text(artist)],
@@ -356,30 +344,23 @@ final class LastfmFetch {
     /// Claims each track of Spotify's to be the entities of Last.fm's that have its names.
     private func assertMatches() throws {
         try session.catchUp()
-        let (tracks, entities) = try session.projector.read { db in
+        let (tracks, entities): ([Row], [String]) = try session.projector.read { db in
             (
-                try Row.fetchAll(db, sql: Self.named),
-                try String.fetchAll(
-                    db, sql: "SELECT uri FROM nodes WHERE uri LIKE 'lastfm:track:%' ORDER BY uri")
+                try db.rows(Self.named),
+                try db.values(
+                    "SELECT uri FROM nodes WHERE uri LIKE 'lastfm:track:%' ORDER BY uri")
             )
         }
-        var byNames: [[[UInt8]]: [String]] = [:]
-        for uri in entities {
-            guard let names = Array(uri.utf8).withUnsafeBufferPointer({ TextURI($0) }) else {
-                continue
-            }
-            byNames[Self.key(names.artist, names.title), default: []].append(uri)
+        let byNames = Dictionary(grouping: entities) { uri in
+            Self.names(uri).map { Self.key($0.artist, $0.title) }
         }
-        var events: [NewEvent] = []
-        for row in tracks {
-            let track = Named(uri: row[0], artist: row[1], title: row[2])
-            for found in byNames[Self.key(track.artist, track.title)] ?? [] {
-                if let event = try match(track, found) { events.append(event) }
+        let events = try tracks.map { Named($0) }.flatMap { track in
+            try (byNames[Self.key(track.artist, track.title)] ?? []).compactMap {
+                try match(track, $0)
             }
         }
         for start in stride(from: 0, to: events.count, by: 1000) {
-            try session.append(
-                Array(events[start..<min(start + 1000, events.count)]), expecting: [:])
+            try session.append(Array(events[start...].prefix(1000)))
         }
     }
 }

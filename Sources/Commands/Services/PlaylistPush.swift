@@ -51,10 +51,7 @@ final class PlaylistPush {
     /// The local list that is to be pushed.
     private struct Wanted {
         let playlist: FoundPlaylist
-        let description: String?
         let uris: [String?]
-        let linked: String?
-        let isDiverged: Bool
         let seq: Seq
         /// An intention that was never settled: its seq, its target, and playlists of that name from before.
         let open: (seq: Seq, target: String, known: Set<String>)?
@@ -64,34 +61,21 @@ final class PlaylistPush {
         let seq = try session.caughtUpSeq()
         return try session.projector.read { db in
             let found = try FoundPlaylist.find(reference, db)
-            let row = try Row.fetchOne(
-                db,
-                sql: """
-                    SELECT p.description, p.edited_seq > p.synced_seq,
-                        (SELECT 'spotify:playlist:' || m.connector_id FROM playlist_mappings m
-                         WHERE m.playlist_id = p.id AND m.connector_name = 'spotify'),
-                        (SELECT max(id) >> 16 FROM outbox
-                         WHERE playlist_id = p.id AND status = 'intended')
-                    FROM playlists p WHERE p.id = ?
-                    """, arguments: [found.id])
-            return Wanted(
-                playlist: found, description: row?[0], uris: try found.rows(db).map(\.uri),
-                linked: row?[2], isDiverged: row?[1] ?? false, seq: seq,
-                open: try (row?[3] as Seq?).map { try intention($0) })
-        }
-    }
-
-    private func intention(_ seq: Seq) throws -> (seq: Seq, target: String, known: Set<String>) {
-        var found: (Seq, String, Set<String>) = (seq, "", [])
-        let cursor = try LedgerCursor(session.ledger, after: seq - 1, through: seq, chained: false)
-        while let batch = try cursor.next() {
-            for index in 0..<batch.count {
-                guard let line = EventLine(batch[index]), line.seq == seq else { continue }
-                found.1 = line.data["to"]?.text ?? ""
-                found.2 = Set((line.data["known"]?.elements ?? []).compactMap(\.text))
+            let intended: Seq? = try db.value(
+                """
+                SELECT max(id) >> 16 FROM outbox WHERE playlist_id = ? AND status = 'intended'
+                """, found.id)
+            let open = try intended.flatMap {
+                try session.ledger.event($0) { line in
+                    (
+                        line.seq, line.data["to"]?.text ?? "",
+                        Set((line.data["known"]?.elements ?? []).compactMap(\.text))
+                    )
+                }
             }
+            return Wanted(
+                playlist: found, uris: try found.rows(db).map(\.uri), seq: seq, open: open)
         }
-        return found
     }
 
     /// Pushes a playlist.
@@ -116,7 +100,7 @@ final class PlaylistPush {
     private func push(_ reference: String, _ report: inout Report) async throws {
         var wanted = try wanted(reference)
         if let open = wanted.open {
-            if open.target == "spotify", wanted.linked == nil {
+            if open.target == "spotify", wanted.playlist.linked == nil {
                 // Whether the call arrived that was to make it is for Spotify to say.
                 intention = open.seq
                 if let made = try await find(wanted.playlist.name, besides: open.known) {
@@ -128,7 +112,7 @@ final class PlaylistPush {
                 ["intended": .integer(open.seq), "reason": "it was interrupted"])
             wanted = try self.wanted(reference)
         }
-        if wanted.linked == nil {
+        if wanted.playlist.linked == nil {
             guard !isDryRun else {
                 report.plan = PushPlan(from: [], to: wanted.uris).writes
                 report.writes = report.plan.count + 1
@@ -138,7 +122,7 @@ final class PlaylistPush {
             report.writes += 1
             wanted = try self.wanted(reference)
         }
-        guard let uri = wanted.linked else { return }
+        guard let uri = wanted.playlist.linked else { return }
         report.uri = uri
         try await converge(uri, reference, wanted, &report)
     }
@@ -152,12 +136,12 @@ final class PlaylistPush {
             wanted,
             [
                 "to": "spotify", "writes": 1, "name": .text(name),
-                "known": .array(known.map { .text($0) }),
+                "known": .texts(known),
             ])
         var made: String?
         do {
             let answer = try await client.createPlaylist(
-                name: name, description: wanted.description)
+                name: name, description: wanted.playlist.description)
             made = answer.read { $0["uri"]?.text }
         } catch let error as ServiceError where error.code == .uncertain {
             made = try await find(name, besides: Set(known))
@@ -168,9 +152,9 @@ final class PlaylistPush {
     }
 
     private func link(_ wanted: Wanted, to uri: String) throws {
-        try session.append(
-            [NewEvent(.playlistLinked, on: try wanted.playlist.stream, ["uri": .text(uri)])],
-            expecting: [:])
+        try session.append([
+            NewEvent(.playlistLinked, on: try wanted.playlist.stream, ["uri": .text(uri)])
+        ])
     }
 
     /// Looks for a playlist of a name that was not there before; Spotify may be late to show it.
@@ -205,9 +189,10 @@ final class PlaylistPush {
         for _ in 0..<Self.rounds {
             let (reading, facts) = try await freshReading(uri)
             let plan = PushPlan(from: reading.items.map(\.uri), to: wanted.uris)
+            let description = wanted.playlist.description
             let renames =
                 wanted.playlist.name != facts.name
-                || (wanted.description ?? facts.description) != facts.description
+                || description ?? facts.description != facts.description
             report.count = reading.items.count
             report.cannot = plan.cannotAdd.map { ($0 + 1, wanted.uris[$0]) }
             report.plan = plan.writes
@@ -231,8 +216,7 @@ final class PlaylistPush {
             }
             if renames {
                 try await client.change(
-                    name: wanted.playlist.name, description: wanted.description,
-                    of: Self.id(uri))
+                    name: wanted.playlist.name, description: description, of: Self.id(uri))
                 report.writes += 1
             }
             try await write(plan, uri, facts.snapshot, &report)
@@ -294,24 +278,23 @@ final class PlaylistPush {
 
     private func guardLoss(_ count: Int, _ wanted: Wanted) throws {
         let left = wanted.uris.count
-        guard !isForced, count > 0, left == 0 || left * 2 < count else { return }
-        throw NaradaError.badInput(
-            "this push would leave \(left) of \(count) rows of '\(wanted.playlist.name)' on Spotify",
-            hint: "look at it with --dry-run; --force does it all the same.")
+        try require(
+            isForced || count == 0 || left > 0 && left * 2 >= count,
+            .badInput(
+                "this push would leave \(left) of \(count) rows of '\(wanted.playlist.name)' on Spotify",
+                hint: "look at it with --dry-run; --force does it all the same."))
     }
 
     // MARK: The outbox
 
     private func intend(_ wanted: Wanted, _ data: JSON) throws {
         let stream = try wanted.playlist.stream
-        try session.append(
+        intention = try session.append(
             [NewEvent(.pushIntended, on: stream, data)], expecting: [stream: wanted.seq])
-        intention = session.appended.last?.upperBound
     }
 
     private func settle(_ kind: EventKind, _ report: Report, _ data: JSON) throws {
-        try session.append(
-            [NewEvent(kind, on: try report.playlist.stream, data)], expecting: [:])
+        try session.append([NewEvent(kind, on: try report.playlist.stream, data)])
         intention = nil
     }
 
@@ -322,14 +305,14 @@ final class PlaylistPush {
         guard !isDryRun else { return true }
         let stream = try wanted.playlist.stream
         if intention == nil {
-            guard wanted.isDiverged else { return true }
+            guard wanted.playlist.isDiverged else { return true }
             try intend(wanted, ["to": .text(uri), "writes": 0])
         }
         let completed = NewEvent(
             .pushCompleted, on: stream,
             [
                 "intended": JSON(intention), "to": .text(uri), "writes": JSON(report.writes),
-                "cannot": .array(report.cannot.map { JSON($0.position) }),
+                "cannot": .numbers(report.cannot.map(\.position)),
             ])
         let standing = max(wanted.seq, intention ?? 0)
         do {

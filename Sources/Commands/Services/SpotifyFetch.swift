@@ -21,24 +21,15 @@ struct ListReading {
     func closed(by kind: EventKind, first: Seq) -> [NewEvent] {
         let count: [(String, JSON)] = [
             ("count", JSON(items.count + kept)),
-            ("pages", .array(pages.indices.map { JSON(first + Seq($0)) })),
+            ("pages", .numbers(pages.indices.map { Int(first) + $0 })),
         ]
-        let kept: [(String, JSON)] = kept > 0 ? [("kept", JSON(kept))] : []
+        let kept = kept > 0 ? [("kept", JSON(kept))] : []
         return pages + [NewEvent(kind, on: stream, .object(count + kept + facts))]
     }
 }
 
 /// Takes in what Spotify shows: tracks once per change, pages, and what closes them.
 final class SpotifyFetch {
-    /// A playlist as the read models know it before it is fetched.
-    struct Known {
-        var local: String?
-        var name: String?
-        var description: String?
-        var isDiverged = false
-        var snapshot: String?
-    }
-
     private static let pageSize = 50  // The most that every mode of Spotify gives (`api/spotify.md` §6.3).
     private static let observedPerCommit = 4 << 20
 
@@ -54,9 +45,8 @@ final class SpotifyFetch {
     init(_ session: Session) throws {
         self.session = session
         client = try session.spotify(limits: try session.limits())
-        user = try session.credentials.require(
-            "spotify", base: try session.settings.base(.spotify))[
-                "user"]
+        let base = try session.settings.base(.spotify)
+        user = try session.credentials.require("spotify", base: base)["user"]
     }
 
     // MARK: Pages
@@ -67,9 +57,7 @@ final class SpotifyFetch {
     func read(
         _ path: String, _ page: EventKind, on stream: StreamName, what: String,
         query: [(String, String)] = [],
-        isEnough: (inout ListReading, JSONValue) -> Bool = { _, _ in
-            false
-        }
+        isEnough: (inout ListReading, JSONValue) -> Bool = { _, _ in false }
     ) async throws -> ListReading {
         var reading = ListReading(stream: stream, seq: try session.caughtUpSeq())
         var pages = client.pages(path, [("limit", "\(Self.pageSize)")] + query)
@@ -92,14 +80,11 @@ final class SpotifyFetch {
     /// Notes an entity whose payload is another than the last one recorded for its URI.
     private func observe(_ entity: SplitPage.Entity) throws {
         let isPlaylist = entity.uri.hasPrefix("spotify:playlist:")
+        let table = isPlaylist ? "service_playlists" : "nodes"
         let known =
             try digests[entity.uri]
-            ?? session.projector.read { db in
-                try String.fetchOne(
-                    db,
-                    sql:
-                        "SELECT digest FROM \(isPlaylist ? "service_playlists" : "nodes") WHERE uri = ?",
-                    arguments: [entity.uri])
+            ?? session.projector.read {
+                try $0.value("SELECT digest FROM \(table) WHERE uri = ?", entity.uri)
             }
         digests[entity.uri] = entity.digest
         guard known != entity.digest else { return }
@@ -117,7 +102,11 @@ final class SpotifyFetch {
     /// Appends the entities noted so far.
     func flush() throws {
         guard !observed.isEmpty else { return }
-        try session.append(observed, expecting: [:])
+        try session.append(observed)
+        forgetObserved()
+    }
+
+    private func forgetObserved() {
         observed = []
         observedSize = 0
     }
@@ -140,8 +129,7 @@ final class SpotifyFetch {
             let closing = closed.removeLast()
             return lead + closed + around.before + [closing] + around.after
         }
-        self.observed = []
-        observedSize = 0
+        forgetObserved()
     }
 
     // MARK: Playlists
@@ -162,35 +150,34 @@ final class SpotifyFetch {
         try close(list, by: .spotifyPlaylistsFetched)
         try session.catchUp()
         for uri in list.items.compactMap(\.uri) {
-            let row = try session.projector.read { db in
-                try Row.fetchOne(
-                    db,
-                    sql:
-                        "SELECT name, ifnull(description, ''), snapshot_id, owner FROM service_playlists WHERE uri = ?",
-                    arguments: [uri])
+            let row = try session.projector.read {
+                try $0.row(
+                    """
+                    SELECT name, ifnull(description, ''), snapshot_id, owner FROM service_playlists
+                    WHERE uri = ?
+                    """, uri)
             }
             guard let row else { continue }
-            let name: String = row[0]
-            let known = try known(uri)
-            let isSame = known.snapshot != nil && known.snapshot == row[2]
+            let facts = Facts(name: row[0], description: row[1], snapshot: row[2])
+            let isOwn = row[3] as String? == user
+            let (local, snapshot) = try known(uri)
             let isNamedSame =
-                known.local == nil || known.isDiverged
-                || (known.name == name && known.description ?? "" == row[1])
-            if isSame, isNamedSame {
-                report(uri, name, .unchanged(local: known.local))
-            } else if known.snapshot == nil, row[3] as String? != user, !news.contains(uri) {
-                report(uri, name, .closed)  // It was when it looked like this the last time.
+                local.map {
+                    $0.isDiverged
+                        || $0.name == facts.name
+                            && $0.description ?? "" == facts.description
+                } ?? true
+            if snapshot != nil, snapshot == facts.snapshot, isNamedSame {
+                report(uri, facts.name, .unchanged(local: local?.uri))
+            } else if snapshot == nil, !isOwn, !news.contains(uri) {
+                report(uri, facts.name, .closed)  // It was when it looked like this the last time.
             } else {
                 do {
-                    report(
-                        uri, name,
-                        try await fetch(
-                            uri, facts: Facts(name: name, description: row[1], snapshot: row[2])))
+                    report(uri, facts.name, try await fetch(uri, facts: facts))
                 } catch let error as ServiceError
-                    where error.code == .notAllowed && row[3] as String? != user
-                    || error.code == .notFound
+                    where error.code == .notAllowed && !isOwn || error.code == .notFound
                 {
-                    report(uri, name, .closed)
+                    report(uri, facts.name, .closed)
                 }
             }
         }
@@ -220,32 +207,15 @@ extension SpotifyFetch {
     /// The playlist of Spotify's that a person named: by URI, URL, or a local one that is linked to it.
     func uri(of reference: String) throws -> String {
         let uri = connectorURI(reference) ?? reference
-        let id = uri.dropFirst(17)
-        if uri.hasPrefix("spotify:playlist:"), !id.isEmpty,
-            id.utf8.allSatisfy({
-                $0 < 0x80 && Character(Unicode.Scalar($0)).isLetter || (0x30...0x39).contains($0)
-            })
-        {
+        if uri.hasPrefix("spotify:playlist:"), uri.count > 17, isID(uri.dropFirst(17)) {
             return uri
         }
-        let (name, linked) = try session.read { db in
-            let found = try FoundPlaylist.find(reference, db)
-            return (
-                found.name,
-                try String.fetchOne(
-                    db,
-                    sql: """
-                        SELECT 'spotify:playlist:' || connector_id FROM playlist_mappings
-                        WHERE playlist_id = ? AND connector_name = 'spotify'
-                        """, arguments: [found.id])
-            )
-        }
-        guard let linked else {
-            throw NaradaError.notFound(
-                "'\(name)' is not linked to a playlist of Spotify's",
-                hint: "name that by its spotify:playlist: URI or its URL.")
-        }
-        return linked
+        let found = try session.read { try FoundPlaylist.find(reference, $0) }
+        return try found.linked
+            ?? fail(
+                .notFound(
+                    "'\(found.name)' is not linked to a playlist of Spotify's",
+                    hint: "name that by its spotify:playlist: URI or its URL."))
     }
 
     static func path(_ uri: String) -> String { "/playlists/\(uri.dropFirst(17))" }
@@ -280,11 +250,11 @@ extension SpotifyFetch {
         while true {
             attempts += 1
             var facts = if let facts { facts } else { try await self.facts(of: uri) }
-            let known = try known(uri)
-            if !pulling, let snapshot = known.snapshot, snapshot == facts.snapshot,
-                known.name == facts.name, known.local != nil
+            let (known, snapshot) = try known(uri)
+            if !pulling, let snapshot, snapshot == facts.snapshot, let known,
+                known.name == facts.name
             {
-                return .unchanged(local: known.local)
+                return .unchanged(local: known.uri)
             }
             let reading: ListReading
             do {
@@ -293,16 +263,16 @@ extension SpotifyFetch {
                 try recordClosed(facts)
                 throw error
             }
-            let local = known.local ?? newPlaylistURI(session)
+            let local = known?.uri ?? newPlaylistURI(session)
             let stream = try streamName(local)
             let made =
-                known.local == nil
-                ? [
-                    NewEvent(
-                        .playlistCreated, on: stream,
-                        ["name": .text(facts.name), "description": .text(facts.description)]),
+                known != nil
+                ? []
+                : [
+                    try created(
+                        local, name: facts.name, description: facts.description, items: nil),
                     NewEvent(.playlistLinked, on: stream, ["uri": .text(uri)]),
-                ] : []
+                ]
             let pulled = pulling ? [NewEvent(.playlistPulled, on: stream, [:])] : []
             do {
                 try close(
@@ -317,34 +287,19 @@ extension SpotifyFetch {
 
     /// Keeps what is shown of a playlist whose rows are not.
     private func recordClosed(_ facts: Facts) throws {
-        let page = JSON.object([("items", .array([.raw(facts.body)]))]).bytes
-        let split = page.read { SplitPage($0) }
-        for entity in split.entities { try observe(entity) }
+        let page: JSON = ["items": [.raw(facts.body)]]
+        for entity in page.bytes.read({ SplitPage($0) }).entities { try observe(entity) }
         try flush()
     }
 
-    /// What the read models hold of a playlist of Spotify's.
-    func known(_ uri: String) throws -> Known {
+    /// The local playlist of one of Spotify's, and the state of that whose rows were fetched last.
+    private func known(_ uri: String) throws -> (local: FoundPlaylist?, snapshot: String?) {
         try session.catchUp()
         return try session.projector.read { db in
-            var known = Known()
-            known.snapshot = try String.fetchOne(
-                db, sql: "SELECT fetched_snapshot FROM service_playlists WHERE uri = ?",
-                arguments: [uri])
-            let local = try Row.fetchOne(
-                db,
-                sql: """
-                    SELECT p.uri, p.name, p.description, p.edited_seq > p.synced_seq FROM playlists p
-                    JOIN playlist_mappings m ON m.playlist_id = p.id
-                    WHERE m.connector_name = 'spotify' AND m.connector_id = ?
-                    """, arguments: [String(uri.dropFirst(17))])
-            if let local {
-                known.local = local[0]
-                known.name = local[1]
-                known.description = local[2]
-                known.isDiverged = local[3]
-            }
-            return known
+            (
+                try FoundPlaylist.matching(uri, db).first { $0.linked == uri },
+                try db.value("SELECT fetched_snapshot FROM service_playlists WHERE uri = ?", uri)
+            )
         }
     }
 
@@ -384,16 +339,12 @@ extension SpotifyFetch {
             try page.data.read { data in
                 try (data["payload"]?["items"]?.elements ?? []).count { row in
                     let uri = (row["track"] ?? row["item"])?["uri"]?.text
-                    return try Int.fetchOne(
-                        db,
-                        sql: """
-                            SELECT 1 FROM listens l JOIN nodes n ON n.id = l.node_id
-                            WHERE l.ended_at = ? AND l.channel = ? AND n.uri = ?
-                            """,
-                        arguments: [
-                            row["played_at"]?.text.flatMap { ISOTime.parse($0) },
-                            Channel.spotifyRecent.rawValue, uri,
-                        ]) == nil
+                    return try db.row(
+                        """
+                        SELECT 1 FROM listens l JOIN nodes n ON n.id = l.node_id
+                        WHERE l.ended_at = ? AND l.channel = ? AND n.uri = ?
+                        """, row["played_at"]?.text.flatMap { ISOTime.parse($0) },
+                        Channel.spotifyRecent.rawValue, uri) == nil
                 }
             }
         }
@@ -425,18 +376,13 @@ extension ListReading {
 extension Session {
     /// The likes of a service, with their dates.
     func likes(of service: String) throws -> [String: Milliseconds?] {
-        try projector.read { db in
-            var known: [String: Milliseconds?] = [:]
-            for row in try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT n.uri, l.liked_at FROM likes l JOIN nodes n ON n.id = l.node_id
-                    WHERE l.service = ? AND l.is_deleted = 0
-                    """, arguments: [service])
-            {
-                known[row[0]] = .some(row[1] as Milliseconds?)
-            }
-            return known
+        let rows = try projector.read {
+            try $0.rows(
+                """
+                SELECT n.uri, l.liked_at FROM likes l JOIN nodes n ON n.id = l.node_id
+                WHERE l.service = ? AND l.is_deleted = 0
+                """, service)
         }
+        return Dictionary(rows.map { ($0[0] as String, $0[1] as Milliseconds?) }) { $1 }
     }
 }

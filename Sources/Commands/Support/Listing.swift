@@ -23,14 +23,6 @@ struct Listing {
     let columns: [Column]
     let rows: [Row]
 
-    /// Asks a query whose columns are these.
-    init(_ columns: [Column], _ db: Database, _ sql: String, _ arguments: StatementArguments = [])
-        throws
-    {
-        self.columns = columns
-        rows = try Row.fetchAll(db, sql: sql, arguments: arguments)
-    }
-
     /// Prints all of it, as a table or as a JSON array.
     func print(_ globals: GlobalOptions) {
         guard !globals.json else { return Output.json(json) }
@@ -76,8 +68,8 @@ struct Listing {
         case .text, .verdict: JSON(row[index] as String?)
         case .number, .duration: JSON(row[index] as Int64?)
         case .time: JSON((row[index] as Int64?).map { ISOTime.text($0) })
-        case .names: .array(artistNames(row[index]).map { .text($0) })
-        case .channels: .array(channels(row[index]).map { .text($0) })
+        case .names: .texts(artistNames(row[index]))
+        case .channels: .texts(channels(row[index]))
         }
     }
 

@@ -108,3 +108,11 @@ struct NaradaError: Error {
         }
     }
 }
+
+/// Goes on only where something holds.
+func require(_ holds: Bool, _ error: @autoclosure () throws -> NaradaError) throws {
+    if !holds { throw try error() }
+}
+
+/// Throws where a value was to be, as in `try value ?? fail(…)`.
+func fail<T>(_ error: NaradaError) throws -> T { throw error }

@@ -52,25 +52,26 @@ enum Output {
 
     /// A text that cannot move the cursor, ring the bell or turn the line around.
     static func safe(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { scalar in
-                    switch scalar.value {
-                    case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069: "\u{FFFD}"
-                    default: scalar
-                    }
-                }))
+        replacing(in: text, with: "\u{FFFD}") {
+            switch $0.value {
+            case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069: true
+            default: false
+            }
+        }
+    }
+
+    /// A text with another scalar in the place of some.
+    static func replacing(
+        in text: String, with other: Unicode.Scalar, where isGone: (Unicode.Scalar) -> Bool
+    ) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.map { isGone($0) ? other : $0 }))
     }
 
     /// The columns that a terminal gives to a text; a character is at most two wide.
     static func width(_ text: String) -> Int {
         text.reduce(0) { sum, character in
-            sum
-                + min(
-                    2,
-                    character.unicodeScalars.reduce(0) {
-                        $0 + max(0, Int(narada_scalar_width($1.value)))
-                    })
+            let widths = character.unicodeScalars.map { max(0, Int(narada_scalar_width($0.value))) }
+            return sum + min(2, widths.reduce(0, +))
         }
     }
 
@@ -123,11 +124,9 @@ final class Progress: @unchecked Sendable {
             hasDrawn = true
             var bar = ""
             if let total, total > 0 {
-                let filled = min(24, 24 * done / total)
-                bar =
-                    "[" + String(repeating: "#", count: filled)
-                    + String(repeating: ".", count: 24 - filled)
-                    + "] \(min(100, 100 * done / total)) %"
+                let filled = String(repeating: "#", count: min(24, 24 * done / total))
+                let rest = String(repeating: ".", count: 24 - filled.count)
+                bar = "[\(filled)\(rest)] \(min(100, 100 * done / total)) %"
             }
             Output.write(Array("\r\u{1B}[K\(what) \(bar) \(done)".utf8), to: 2)
         }
@@ -169,10 +168,9 @@ private func editDistance(_ left: [Unicode.Scalar], _ right: [Unicode.Scalar]) -
         var diagonal = row[0]
         row[0] = index + 1
         for column in right.indices {
-            let above = row[column + 1]
-            row[column + 1] = min(
-                above + 1, row[column] + 1, diagonal + (scalar == right[column] ? 0 : 1))
-            diagonal = above
+            let replaced = diagonal + (scalar == right[column] ? 0 : 1)
+            diagonal = row[column + 1]
+            row[column + 1] = min(diagonal + 1, row[column] + 1, replaced)
         }
     }
     return row[right.count]

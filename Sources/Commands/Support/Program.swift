@@ -26,11 +26,10 @@ public func run(
     // An interrupt is an end like any other; a commit that is under way is finished first.
     signal(SIGINT) { _ in _exit(ExitStatus.interrupted.rawValue) }
     umask(0o077)  // A life is nobody else's to read.
-    let arguments = globalsLast(root, arguments)
     let isJSON = arguments.prefix { $0 != "--" }.contains("--json")
+    var path = root._commandName
     do {
-        try checkNames(root, arguments)
-        try runWhole(try root.parseAsRoot(arguments))
+        try runWhole(try root.parseAsRoot(try globalsLast(root, arguments, &path)))
         exit(ExitStatus.done.rawValue)
     } catch let error where root.exitCode(for: error) == .success {
         Output.line(root.fullMessage(for: error))
@@ -40,7 +39,7 @@ public func run(
             root.exitCode(for: error) == .validationFailure
             ? NaradaError.usage(
                 root.message(for: error).replacing("\n", with: " "),
-                hint: "`\(commandPath(root, arguments)) --help` shows how.") : NaradaError(error)
+                hint: "`\(path) --help` shows how.") : NaradaError(error)
         report(shown, isJSON: isJSON)
         exit(shown.status.rawValue)
     }
@@ -64,75 +63,50 @@ private func runWhole(_ command: any ParsableCommand) throws {
 }
 
 private func report(_ error: NaradaError, isJSON: Bool) {
-    guard isJSON else {
-        return Output.note("error: \(error.message); \(error.hint)")
-    }
-    let body: [(String, JSON)] = [
-        ("code", .text(error.code)), ("message", .text(error.message)),
-        ("hint", .text(error.hint)), ("exit", .integer(Int64(error.status.rawValue))),
-    ]
-    let until = error.until.map { [("until", JSON.text(ISOTime.text($0)))] } ?? []
-    Output.write(JSON.object([("error", .object(body + until))]).bytes + [0x0A], to: 2)
+    guard isJSON else { return Output.note("error: \(error.message); \(error.hint)") }
+    let body = JSON.known([
+        "code": .text(error.code), "message": .text(error.message), "hint": .text(error.hint),
+        "exit": JSON(error.status.rawValue), "until": error.until.map { .text(ISOTime.text($0)) },
+    ])
+    Output.write(JSON.object([("error", body)]).bytes + [0x0A], to: 2)
 }
 
 /// Moves the options that stand before or between the command's names behind them, where the parser looks.
-private func globalsLast(_ root: any ParsableCommand.Type, _ arguments: [String]) -> [String] {
+///
+/// - Parameter path: The program's name; becomes the command as it is typed.
+/// - Throws: Exit 64 for a name that is none, with those that may have been meant.
+private func globalsLast(
+    _ root: any ParsableCommand.Type, _ arguments: [String], _ path: inout String
+) throws -> [String] {
     var rest = arguments[...]
     var names: [String] = []
     var globals: [String] = []
     var command = root
     while let first = rest.first {
+        let subcommands = command.configuration.subcommands
         if ["--home", "--json", "--quiet", "--verbose"].contains(first)
             || first.hasPrefix("--home=")
         {
             let count = first == "--home" ? 2 : 1
             globals += rest.prefix(count)
             rest = rest.dropFirst(count)
-        } else if let next = command.configuration.subcommands.first(where: {
-            $0._commandName == first
-        }) {
+        } else if let next = subcommands.first(where: { $0._commandName == first }) {
             names.append(first)
+            path += " " + first
             command = next
             rest = rest.dropFirst()
-        } else {
+        } else if subcommands.isEmpty || first.hasPrefix("-") || first == "help" {
             break
+        } else {
+            let known = subcommands.map { $0._commandName }
+            throw NaradaError.usage(
+                "'\(first)' is not a command of \(command._commandName)",
+                hint: didYouMean(first, among: known)
+                    ?? "it takes \(known.joined(separator: ", ")).")
         }
     }
     // A group by itself prints its help, which takes no other options.
     if rest.isEmpty, !command.configuration.subcommands.isEmpty { return names }
     let split = rest.firstIndex(of: "--") ?? rest.endIndex
     return names + rest[..<split] + globals + rest[split...]
-}
-
-/// The command that the arguments name, as it is typed.
-private func commandPath(_ root: any ParsableCommand.Type, _ arguments: [String]) -> String {
-    var command = root
-    var path = root._commandName
-    for argument in arguments {
-        guard
-            let next = command.configuration.subcommands.first(where: {
-                $0._commandName == argument
-            })
-        else { break }
-        command = next
-        path += " " + argument
-    }
-    return path
-}
-
-/// Says which command may have been meant, where a name is none.
-private func checkNames(_ root: any ParsableCommand.Type, _ arguments: [String]) throws {
-    var command = root
-    for argument in arguments {
-        let subcommands = command.configuration.subcommands
-        guard !subcommands.isEmpty, !argument.hasPrefix("-"), argument != "help" else { return }
-        guard let next = subcommands.first(where: { $0._commandName == argument }) else {
-            let names = subcommands.map { $0._commandName }
-            throw NaradaError.usage(
-                "'\(argument)' is not a command of \(command._commandName)",
-                hint: didYouMean(argument, among: names)
-                    ?? "it takes \(names.joined(separator: ", ")).")
-        }
-        command = next
-    }
 }

@@ -1,7 +1,9 @@
 import Connectors
-import Foundation
+import Events
 import GRDB
+import JSONText
 import Ledger
+import Projector
 
 /// The services as a command calls them: settings, log-ins, limits of earlier runs, one pool.
 extension Session {
@@ -9,9 +11,7 @@ extension Session {
     func spotify(limits: [ServiceLimit]) throws -> SpotifyClient {
         let base = try settings.base(.spotify)
         let fields = try credentials.require("spotify", base: base)
-        if let warning = SpotifyLogin.consentWarning(fields, now: clock.now), !globals.quiet {
-            Output.note("note: \(warning)")
-        }
+        if let warning = SpotifyLogin.consentWarning(fields, now: clock.now) { note(warning) }
         let login = try spotifyLogin()
         return SpotifyClient(
             service(
@@ -41,9 +41,9 @@ extension Session {
     /// What services asked for in earlier runs.
     func limits() throws -> [ServiceLimit] {
         try read { db in
-            try Row.fetchAll(
-                db, sql: "SELECT service, base, nullif(group_name, ''), until FROM limits"
-            ).map { ServiceLimit(service: $0[0], base: $0[1], group: $0[2], untilMS: $0[3]) }
+            try db.rows("SELECT service, base, nullif(group_name, ''), until FROM limits").map {
+                ServiceLimit(service: $0[0], base: $0[1], group: $0[2], untilMS: $0[3])
+            }
         }
     }
 
@@ -58,5 +58,28 @@ extension Session {
             clock: clock, pace: Pace(isOff: settings["NARADA_PACE"] == "off"), limits: limits,
             token: token,
             trace: { line, isWait in if isVerbose || isWait && !isQuiet { Output.note(line) } })
+    }
+
+    /// Talks to services; what one of them says about being closed for long is written down.
+    func talking<R>(_ body: () async throws -> R) async throws -> R {
+        do {
+            return try await body()
+        } catch {
+            progress.finish()
+            if let limit = error as? ServiceError, limit.code == .limited, limit.status != 0,
+                let until = limit.untilMS
+            {
+                let base = try settings.base(limit.service == "spotify" ? .spotify : .lastfm)
+                let data = JSON.known([
+                    "until": .text(ISOTime.text(until)), "status": JSON(max(100, limit.status)),
+                    "base": .text(base), "group": limit.group.map { .text($0) },
+                    "reason": limit.reason.map { .text($0) },
+                ])
+                let stream = try streamName("connector:\(limit.service)")
+                try append([NewEvent(.connectorLimited, on: stream, data)])
+            }
+            try? finish()
+            throw error
+        }
     }
 }

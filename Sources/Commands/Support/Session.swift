@@ -28,11 +28,6 @@ final class Session {
     /// The seqs that this command's own events got.
     var appended: [ClosedRange<Seq>] = []
 
-    /// Opens a home for reading.
-    convenience init(reading globals: GlobalOptions) throws {
-        try self.init(globals, lockTimeout: 10, task: "", creating: false)
-    }
-
     /// Opens a home for a command that appends.
     ///
     /// - Parameters:
@@ -40,11 +35,15 @@ final class Session {
     ///   - creating: Whether a home is made if there is none; not for a command that needs something there.
     convenience init(writing options: WriteOptions, task: String, creating: Bool = true) throws {
         try self.init(
-            options.globals, lockTimeout: options.lockTimeout, task: task, creating: creating)
+            reading: options.globals, lockTimeout: options.lockTimeout, task: task,
+            creating: creating)
     }
 
-    private init(_ globals: GlobalOptions, lockTimeout: Double, task: String, creating: Bool) throws
-    {
+    /// Opens a home for reading, or for more with what the other initialiser gives.
+    init(
+        reading globals: GlobalOptions, lockTimeout: Double = 10, task: String = "",
+        creating: Bool = false
+    ) throws {
         self.globals = globals
         self.task = task
         lockTimeoutMS = Int(lockTimeout * 1000)
@@ -71,25 +70,25 @@ final class Session {
 
     private static func clock(_ settings: Settings) throws -> Clock {
         guard let text = settings["NARADA_NOW"] else { return Clock() }
-        guard let moment = ISOTime.parse(text) else {
-            throw NaradaError.configuration(
+        let moment = ISOTime.parse(text)
+        try require(
+            moment != nil,
+            .configuration(
                 "NARADA_NOW takes a time as 2026-11-22T10:00:00Z, not '\(text)'",
-                hint: "set it right or unset it.")
-        }
+                hint: "set it right or unset it."))
         return Clock(fixedAt: moment)
     }
 
     private static func homePath(_ globals: GlobalOptions, _ settings: Settings) throws -> String {
-        let environment = ProcessInfo.processInfo.environment.filter { !$0.value.isEmpty }
         let path =
             globals.home ?? settings["NARADA_HOME"]
-            ?? environment["XDG_DATA_HOME"].map { $0 + "/narada" }
-            ?? environment["HOME"].map { $0 + "/.local/share/narada" }
-        guard let path, !path.isEmpty else {
-            throw NaradaError.configuration(
-                "neither --home nor NARADA_HOME nor HOME is set",
-                hint: "name the home with --home.")
-        }
+            ?? settings.environment["XDG_DATA_HOME"].map { $0 + "/narada" }
+            ?? settings.environment["HOME"].map { $0 + "/.local/share/narada" } ?? ""
+        try require(
+            !path.isEmpty,
+            .configuration(
+                "neither --home nor NARADA_HOME nor HOME is set", hint: "name the home with --home."
+            ))
         return path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
     }
 
@@ -100,24 +99,14 @@ final class Session {
         do {
             try catchUp()
         } catch {
-            guard let reached = projector.checkpoint()?.seq, Self.isTolerable(error) else {
-                throw error
-            }
-            let cursor = try LedgerCursor(ledger, after: reached, chained: false)
-            try cursor.drain()
-            let behind = cursor.checkpoint.seq - reached
-            guard behind > 0, !globals.quiet else { return }
-            Output.note(
-                "note: narada.db stands at event \(reached), \(Output.count(Int(behind), "event")) behind the log, "
+            guard let reached = projector.checkpoint()?.seq,
+                error is ProjectorError || (error as? LedgerError)?.code == .io
+            else { throw error }
+            let behind = try ledger.visit(after: reached) { _ in } - reached
+            guard behind > 0 else { return }
+            note(
+                "narada.db stands at event \(reached), \(Output.count(Int(behind), "event")) behind the log, "
                     + "and cannot be brought up to date here")
-        }
-    }
-
-    private static func isTolerable(_ error: any Error) -> Bool {
-        switch error {
-        case let error as LedgerError: error.code == .io
-        case is ProjectorError: true
-        default: false
         }
     }
 
@@ -125,7 +114,13 @@ final class Session {
     func catchUp() throws {
         let report = try projector.catchUp()
         progress.finish()
-        if let notice = report.notice, !globals.quiet { Output.note("note: \(notice)") }
+        if let notice = report.notice { note(notice) }
+    }
+
+    /// The seq that the read models stand at, brought up to date.
+    func caughtUpSeq() throws -> Seq {
+        try catchUp()
+        return projector.checkpoint()?.seq ?? 0
     }
 
     /// Makes sure that nothing is appended to a log that this Narada cannot fold; waits for nobody else.
@@ -154,8 +149,18 @@ final class Session {
     /// Appends events as one commit.
     ///
     /// - Parameter expecting: Streams the decision stood on, with the seq at which they were read.
-    func append(_ events: [NewEvent], expecting: [StreamName: Seq]) throws {
-        appended.append(try writer().append(events, expecting: expecting))
+    /// - Returns: The last one's seq.
+    @discardableResult
+    func append(_ events: [NewEvent], expecting: [StreamName: Seq] = [:]) throws -> Seq {
+        try append(expecting: expecting) { _ in events }
+    }
+
+    /// Appends events that name each other by seq, told the seq that the first one will have.
+    @discardableResult
+    func append(expecting: [StreamName: Seq], _ events: (Seq) -> [NewEvent]) throws -> Seq {
+        let seqs = try writer().append(expecting: expecting, events)
+        appended.append(seqs)
+        return seqs.upperBound
     }
 
     /// Decides on what the read models show and appends; decides again when a stream has changed since.
@@ -164,20 +169,23 @@ final class Session {
     func decide(_ decide: (Database) throws -> [NewEvent]) throws {
         for _ in 0..<100 {
             try catchUp()
-            let (events, seq) = try projector.read { db in
-                (try decide(db), try Seq.fetchOne(db, sql: "SELECT seq FROM checkpoint") ?? 0)
-            }
+            let (events, seq) = try projector.read { try (decide($0), $0.seq) }
             guard !events.isEmpty else { return }
             do {
                 let streams = Dictionary(events.map { ($0.stream, seq) }) { first, _ in first }
-                return try append(events, expecting: streams)
-            } catch let error as LedgerError where error.code == .conflict {
-                continue
-            }
+                try append(events, expecting: streams)
+                return
+            } catch let error as LedgerError where error.code == .conflict {}
         }
         throw NaradaError(
             .tryAgain, "stream-changed", "others kept changing this while it was being decided",
             hint: "run it again.")
+    }
+
+    /// Tells the person at the terminal something about the work that goes on.
+    func note(_ text: String) {
+        progress.finish()
+        if !globals.quiet { Output.note("note: \(text)") }
     }
 
     /// Ends a command that may have appended: HEAD, read models, notices.

@@ -4,26 +4,25 @@ import Foundation
 /// A service's address, which only the environment can change: a foreign folder's `.env` could send a token
 /// elsewhere.
 struct BaseURL {
-    let variable: String
-    /// The real service.
-    let standard: String
-
     static let spotify = BaseURL("NARADA_SPOTIFY_API_URL", "https://api.spotify.com/v1")
     static let spotifyAccounts = BaseURL(
         "NARADA_SPOTIFY_ACCOUNTS_URL", "https://accounts.spotify.com")
     static let lastfm = BaseURL("NARADA_LASTFM_URL", "https://ws.audioscrobbler.com/2.0/")
     static let lastfmAuth = BaseURL("NARADA_LASTFM_AUTH_URL", "https://www.last.fm/api/auth/")
 
+    let variable: String
+    /// The real service.
+    let standard: String
+
     private init(_ variable: String, _ standard: String) {
-        self.variable = variable
-        self.standard = standard
+        (self.variable, self.standard) = (variable, standard)
     }
 }
 
 /// What a person set: the environment over `.env` in the working directory over
 /// `$XDG_CONFIG_HOME/narada/.env`.
 struct Settings {
-    private let environment: [String: String]
+    let environment: [String: String]
     /// The values of the files, nearest first.
     private let files: [[String: String]]
 
@@ -75,8 +74,7 @@ struct Settings {
             default: "it is your name there"
             }
         throw NaradaError.configuration(
-            "\(name) is not set",
-            hint: "set it in the environment or in .env; \(source).")
+            "\(name) is not set", hint: "set it in the environment or in .env; \(source).")
     }
 
     /// A service's address.

@@ -61,15 +61,13 @@ struct When: ExpressibleByArgument, Sendable {
     ///
     /// - Throws: Exit 64 for a seq that the log does not have.
     func seq(in session: Session) throws -> Seq {
-        let cursorEnd = { try session.ledger.seq(at: .max) }
-        if case .seq(let seq) = form {
-            let end = try cursorEnd()
-            guard seq <= end else {
-                throw NaradaError.usage(
-                    "--as-of \(seq) is past the end of the log", hint: "the last event is \(end).")
-            }
-            return seq
+        guard case .seq(let seq) = form else {
+            return try session.ledger.seq(at: time(now: session.clock.now, end: true) ?? .max)
         }
-        return try session.ledger.seq(at: time(now: session.clock.now, end: true) ?? .max)
+        let end = try session.ledger.seq(at: .max)
+        try require(
+            seq <= end,
+            .usage("--as-of \(seq) is past the end of the log", hint: "the last event is \(end)."))
+        return seq
     }
 }

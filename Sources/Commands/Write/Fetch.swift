@@ -39,20 +39,20 @@ struct FetchCommand: ParsableCommand {
             var fetched = 0
             var closed: [String] = []
             func report(_ uri: String, _ name: String, _ outcome: SpotifyFetch.Outcome) {
-                var members: [(String, JSON)] = [("uri", .text(uri)), ("name", .text(name))]
+                let about: [(String, JSON)]
                 switch outcome {
                 case .fetched(let local, let count):
                     fetched += 1
-                    members += [
+                    about = [
                         ("state", "fetched"), ("playlist", .text(local)), ("count", JSON(count)),
                     ]
                 case .unchanged(let local):
-                    members += [("state", "unchanged"), ("playlist", JSON(local))]
+                    about = [("state", "unchanged"), ("playlist", JSON(local))]
                 case .closed:
                     closed.append(name)
-                    members.append(("state", "closed"))
+                    about = [("state", "closed")]
                 }
-                rows.append(.object(members))
+                rows.append(.object([("uri", .text(uri)), ("name", .text(name))] + about))
             }
             try await session.talking {
                 let fetch = try SpotifyFetch(session)
@@ -118,13 +118,13 @@ struct FetchCommand: ParsableCommand {
         func run() async throws {
             let session = try Session(writing: options, task: "fetch lastfm-listens")
             let result = try await session.talking { try await LastfmFetch(session).listens() }
-            guard result.unreadable.isEmpty else {
-                throw NaradaError(
+            let pages = result.unreadable.map(String.init).joined(separator: ", ")
+            try require(
+                pages.isEmpty,
+                NaradaError(
                     .tryAgain, "not-finished",
-                    "\(Output.count(result.unreadable.count, "page")) of scrobbles could not be read: "
-                        + result.unreadable.map(String.init).joined(separator: ", "),
-                    hint: "all others are recorded; run it again for the rest.")
-            }
+                    "\(Output.count(result.unreadable.count, "page")) of scrobbles could not be read: \(pages)",
+                    hint: "all others are recorded; run it again for the rest."))
             try session.answer(
                 [("new", JSON(result.new))], text: Output.count(result.new, "new scrobble"))
         }
@@ -172,11 +172,11 @@ struct FetchCommand: ParsableCommand {
 
 /// How old something may be, such as `7d`; in milliseconds.
 func maxAgeMS(_ text: String) throws -> Milliseconds {
-    guard let span = When.spanMS(text) else {
-        throw NaradaError.usage(
-            "--max-age takes a time span, not '\(text)'", hint: "write it as 12h, 7d, 2w or 6mo.")
-    }
-    return span
+    try When.spanMS(text)
+        ?? fail(
+            .usage(
+                "--max-age takes a time span, not '\(text)'",
+                hint: "write it as 12h, 7d, 2w or 6mo."))
 }
 
 private func fetchLikes(
@@ -202,8 +202,7 @@ extension PlaylistCommand {
                 Rows that stay keep their dates; local files stay. A playlist that is not linked gets a
                 new one there.
                 """)
-        @OptionGroup var options: WriteOptions
-        @Argument var playlist: String
+        @OptionGroup var target: Target
         @Option(help: "The service.") var to = "spotify"
         @Flag(help: "Also where it empties the list or drops more than half of it.") var force =
             false
@@ -216,9 +215,10 @@ extension PlaylistCommand {
         }
 
         func run() async throws {
-            let session = try Session(writing: options, task: "playlist push", creating: false)
+            let session = try Session(
+                writing: target.options, task: "playlist push", creating: false)
             let report = try await session.talking {
-                try await PlaylistPush(session, force: force, dryRun: dryRun).push(playlist)
+                try await PlaylistPush(session, force: force, dryRun: dryRun).push(target.playlist)
             }
             try session.answer(report.members, text: report.text(dryRun: dryRun))
         }
@@ -235,10 +235,9 @@ extension PlaylistCommand {
             let (uri, count) = try await session.talking {
                 let fetch = try SpotifyFetch(session)
                 let uri = try fetch.uri(of: playlist)
-                guard case .fetched(_, let count) = try await fetch.fetch(uri, pulling: true) else {
-                    return (uri, 0)
-                }
-                return (uri, count)
+                let outcome = try await fetch.fetch(uri, pulling: true)
+                if case .fetched(_, let count) = outcome { return (uri, count) }
+                return (uri, 0)
             }
             try session.answer(
                 [("uri", .text(uri)), ("count", JSON(count))],
@@ -256,13 +255,9 @@ extension PlaylistPush.Report {
     }
 
     func text(dryRun: Bool) -> String {
-        let rest =
-            cannot.isEmpty
-            ? ""
-            : "; Spotify cannot be given positions \(cannot.map { "\($0.position)" }.joined(separator: ", "))"
-        return dryRun
-            ? "'\(playlist.name)' would take \(Output.count(writes, "call"))" + rest
-            : "'\(playlist.name)' is on Spotify as it is here, by \(Output.count(writes, "call"))"
-                + rest
+        let positions = cannot.map { "\($0.position)" }.joined(separator: ", ")
+        return "'\(playlist.name)' \(dryRun ? "would take" : "is on Spotify as it is here, by") "
+            + Output.count(writes, "call")
+            + (cannot.isEmpty ? "" : "; Spotify cannot be given positions \(positions)")
     }
 }

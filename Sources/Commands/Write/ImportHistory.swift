@@ -60,8 +60,7 @@ private struct ImportSummary {
         [
             ("rows", JSON(rows)), ("listens", JSON(listens)), ("already", JSON(already)),
             ("skipped", .object(skipped.map { ($0.key, JSON($0.value)) })),
-            ("joined", JSON(joined)),
-            ("files", .array(files.map { .text($0) })),
+            ("joined", JSON(joined)), ("files", .texts(files)),
         ]
     }
 
@@ -91,8 +90,8 @@ private final class HistoryImport {
     init(_ session: Session, _ files: ExportFiles) {
         self.session = session
         self.files = files
-        for name in files.accountFiles where !session.globals.quiet {
-            Output.note("note: \(name) is of the account data package and was left out")
+        for name in files.accountFiles {
+            session.note("\(name) is of the account data package and was left out")
         }
     }
 
@@ -147,25 +146,19 @@ private final class HistoryImport {
 
     /// Takes in which rows the log holds; later only what others appended meanwhile.
     private func learnKnown() throws {
-        let cursor = try LedgerCursor(session.ledger, after: knownThrough, chained: false)
         let type = Array(EventKind.spotifyHistoryRow.rawValue.utf8)
-        while let batch = try cursor.next() {
-            for index in 0..<batch.count {
-                guard let line = EventLine(batch[index]), line.type.elementsEqual(type),
-                    let payload = line.data["payload"]
-                else { continue }
-                known.insert(RowIdentity(payload))
-            }
+        knownThrough = try session.ledger.visit(after: knownThrough) { line in
+            guard line.type.elementsEqual(type), let payload = line.data["payload"] else { return }
+            known.insert(RowIdentity(payload))
         }
-        knownThrough = cursor.checkpoint.seq
     }
 
     /// Appends what is pending, unless another import was there first.
     private func flush() throws {
         while !pending.isEmpty {
             do {
-                try session.append(pending.map(\.event), expecting: [Self.stream: knownThrough])
-                knownThrough = session.appended.last?.upperBound ?? knownThrough
+                knownThrough = try session.append(
+                    pending.map(\.event), expecting: [Self.stream: knownThrough])
                 pending = []
             } catch let error as LedgerError where error.code == .conflict {
                 for row in pending { known.remove(row.identity) }
@@ -191,22 +184,20 @@ private final class HistoryImport {
         var joined: [Int64] = []
         let appended = session.appended
         try session.projector.read { db in
-            joined = try Int64.fetchAll(
-                db, sql: "SELECT DISTINCT joined_id FROM listens WHERE joined_id IS NOT NULL")
+            joined = try db.values(
+                "SELECT DISTINCT joined_id FROM listens WHERE joined_id IS NOT NULL")
             for range in appended {
-                let found = try Row.fetchAll(
-                    db,
-                    sql: """
-                        SELECT ifnull(reason, ''), count(*) FROM listens
-                        WHERE id BETWEEN ? AND ? GROUP BY reason
-                        """, arguments: [range.lowerBound << 16, (range.upperBound + 1) << 16 - 1])
+                let found = try db.rows(
+                    """
+                    SELECT ifnull(reason, ''), count(*) FROM listens
+                    WHERE id BETWEEN ? AND ? GROUP BY reason
+                    """, range.lowerBound << 16, (range.upperBound + 1) << 16 - 1)
                 for row in found { summary.counts[row[0], default: 0] += row[1] }
             }
         }
         summary.joined = joined.count { id in appended.contains { $0.contains(id >> 16) } }
         let stream = StreamName(fixed: "import:spotify-history")
-        let end = NewEvent(.importFinished, on: stream, .object(summary.members))
-        try session.append([end], expecting: [:])
+        try session.append([NewEvent(.importFinished, on: stream, .object(summary.members))])
         return summary
     }
 }

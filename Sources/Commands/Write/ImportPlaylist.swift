@@ -18,50 +18,53 @@ struct ImportPlaylist: ParsableCommand {
 
     func run() throws {
         var lists = try PlaylistFile(file).playlists
-        guard lists.count == 1 || name == nil else {
-            throw NaradaError.usage(
+        try require(
+            lists.count == 1 || name == nil,
+            .usage(
                 "--name names one playlist, and \(file) holds \(lists.count)", hint: "leave it out."
-            )
-        }
+            ))
         if let name { lists[0].name = name }
         let session = try Session(writing: options, task: "import playlist")
         let fresh = lists.map { _ in newPlaylistURI(session) }
-        var results: [(uri: String, name: String, count: Int, change: String)] = []
+        var rows: [JSON] = []
+        var lines: [String] = []
         try session.decide { db in
-            results = []
+            (rows, lines) = ([], [])
             return try zip(lists, fresh).flatMap { list, fresh -> [NewEvent] in
-                let (uri, events) = try list.events(db, fresh: fresh)
-                let change = events.isEmpty ? "unchanged" : uri == nil ? "created" : "changed"
-                results.append(
-                    (uri ?? events[0].stream.description, list.name, list.items.count, change))
+                let (known, events) = try list.events(db, fresh: fresh)
+                let change = events.isEmpty ? "unchanged" : known == nil ? "created" : "changed"
+                let uri = known ?? events[0].stream.description
+                rows.append([
+                    "playlist": .text(uri), "name": .text(list.name),
+                    "count": JSON(list.items.count), "change": .text(change),
+                ])
+                lines.append("\(change): '\(list.name)', \(list.items.count) rows, \(uri)")
                 return events
             }
         }
-        let rows = results.map { result -> JSON in
-            [
-                "playlist": .text(result.uri), "name": .text(result.name),
-                "count": JSON(result.count), "change": .text(result.change),
-            ]
-        }
         try session.answer(
-            [("playlists", .array(rows))],
-            text: results.map { "\($0.change): '\($0.name)', \($0.count) rows, \($0.uri)" }.joined(
-                separator: "; "))
+            [("playlists", .array(rows))], text: lines.joined(separator: "; "))
     }
 }
 
 /// A playlist as a file tells it.
 struct ListedPlaylist {
     struct Item {
-        var uri: String?
-        var names: [(String, JSON)] = []
-        var addedAtMS: Milliseconds?
+        let uri: String?
+        let json: JSON
 
-        /// Takes in what the file calls it.
-        mutating func name(_ title: String?, by artists: [String]?, on album: String? = nil) {
-            if let title { names.append(("title", .text(title))) }
-            if let artists { names.append(("artists", .array(artists.map { .text($0) }))) }
-            if let album { names.append(("album", .text(album))) }
+        /// Takes a row as the file tells it; an empty URI names nothing.
+        init(
+            _ uri: String?, title: String?, artists: [String]?, album: String? = nil,
+            durationMS: Int? = nil, addedAtMS: Milliseconds? = nil
+        ) {
+            self.uri = uri == "" ? nil : uri
+            json = .known([
+                "uri": JSON(self.uri), "title": title.map { .text($0) },
+                "artists": artists.map { .texts($0) }, "album": album.map { .text($0) },
+                "duration_ms": durationMS.map { JSON($0) },
+                "added_at": addedAtMS.map { .text(ISOTime.text($0)) },
+            ])
         }
     }
 
@@ -81,37 +84,32 @@ struct ListedPlaylist {
             "kind": .text(self.source.kind), "name": .text(self.source.name),
             "number": JSON(self.source.number),
         ]
-        let known = try Row.fetchOne(
-            db,
-            sql: """
-                SELECT uri, name, ifnull(description, '') FROM playlists
-                WHERE (uri = ?1 OR source = ?2) AND is_deleted = 0 ORDER BY uri = ?1 DESC
-                """, arguments: [uri, source.text])
-        let rows = items.map { itemJSON($0.uri, addedAtMS: $0.addedAtMS, names: $0.names) }
+        let known: String? = try db.value(
+            """
+            SELECT uri FROM playlists
+            WHERE (uri = ?1 OR source = ?2) AND is_deleted = 0 ORDER BY uri = ?1 DESC
+            """, uri, source.text)
         guard let known else {
-            let isTaken =
-                try Bool.fetchOne(
-                    db, sql: "SELECT EXISTS (SELECT 1 FROM playlists WHERE uri = ?)",
-                    arguments: [uri]) ?? false
-            var data: [(String, JSON)] = [("name", .text(name))]
-            if let description { data.append(("description", .text(description))) }
-            data += [("items", .array(rows)), ("source", source)]
-            let stream = try streamName(isTaken ? fresh : uri ?? fresh)
-            return (nil, [NewEvent(.playlistCreated, on: stream, .object(data))])
+            // The file's own name may be that of a playlist that was deleted.
+            let isTaken = try db.row("SELECT 1 FROM playlists WHERE uri = ?", uri) != nil
+            let event = try created(
+                isTaken ? fresh : uri ?? fresh, name: name, description: description,
+                items: items.map(\.json), source: source)
+            return (nil, [event])
         }
-        let found = try FoundPlaylist.find(known[0], db)
+        let found = try FoundPlaylist.find(known, db)
         let stream = try found.stream
         var events: [NewEvent] = []
-        if known[1] != name {
+        if found.name != name {
             events.append(NewEvent(.playlistRenamed, on: stream, ["name": .text(name)]))
         }
-        if let description, known[2] != description {
+        if let description, found.description ?? "" != description {
             events.append(
                 NewEvent(.playlistDescribed, on: stream, ["description": .text(description)]))
         }
         if try found.rows(db).map(\.uri) != items.map(\.uri) {
-            events.append(
-                NewEvent(.playlistEdited, on: stream, ["op": "set", "items": .array(rows)]))
+            let edit: JSON = ["op": "set", "items": .array(items.map(\.json))]
+            events.append(NewEvent(.playlistEdited, on: stream, edit))
         }
         return (found.uri, events)
     }
@@ -137,14 +135,8 @@ struct PlaylistFile {
         } else {
             throw Self.malformed(name, "it is neither JSON nor M3U8")
         }
-        for (index, list) in playlists.enumerated() {
-            guard list.items.count <= 65_536 else {
-                throw Self.malformed(name, "'\(list.name)' has more than 65,536 rows")
-            }
-            // An empty URI names nothing.
-            for row in list.items.indices where list.items[row].uri == "" {
-                playlists[index].items[row].uri = nil
-            }
+        for list in playlists where list.items.count > 65_536 {
+            throw Self.malformed(name, "'\(list.name)' has more than 65,536 rows")
         }
     }
 
@@ -160,8 +152,7 @@ struct PlaylistFile {
             let value = JSONValue(bytes)
             if let lists = value["playlists"], lists.isArray {
                 for list in lists.elements { try add(spotify: list, name) }
-                guard !playlists.isEmpty else { throw Self.malformed(name, "it holds no playlist") }
-                return
+                return try require(!playlists.isEmpty, Self.malformed(name, "it holds no playlist"))
             }
             guard let items = value["items"], items.isArray, let title = value["name"]?.text else {
                 throw Self.malformed(name, "it has no 'name' and 'items', and no 'playlists'")
@@ -176,11 +167,12 @@ struct PlaylistFile {
                     throw Self.malformed(
                         name, "item \(index + 1) has no 'uri' that is a text or null")
                 }
-                var item = ListedPlaylist.Item(uri: row["uri"]?.text)
-                item.addedAtMS = row["added_at"]?.text.flatMap { ISOTime.parse($0) }
                 let artists = row["artists"].flatMap { $0.isArray ? $0.elements : nil }
-                item.name(row["title"]?.text, by: artists?.compactMap(\.text))
-                list.items.append(item)
+                list.items.append(
+                    .init(
+                        row["uri"]?.text, title: row["title"]?.text,
+                        artists: artists?.compactMap(\.text),
+                        addedAtMS: row["added_at"]?.text.flatMap { ISOTime.parse($0) }))
             }
             playlists.append(list)
         }
@@ -198,18 +190,17 @@ struct PlaylistFile {
             let track = row["track"]
             let episode = row["episode"]
             let uri = track?["trackUri"] ?? episode?["episodeUri"] ?? row["localTrack"]?["uri"]
+            let title = (track?["trackName"] ?? episode?["episodeName"])?.text
             let artist = (track?["artistName"] ?? episode?["showName"])?.text
-            var item = ListedPlaylist.Item(uri: uri?.text)
-            item.addedAtMS = row["addedDate"]?.text.flatMap { ISOTime.parseDate($0) }
-            item.name(
-                (track?["trackName"] ?? episode?["episodeName"])?.text,
-                by: artist.map { [$0] }, on: track?["albumName"]?.text)
-            if item.uri == nil, let title = track?["trackName"]?.text,
-                let artist = track?["artistName"]?.text
-            {
-                item.uri = TextURI(artist: artist, title: title).uri
+            var named: String?
+            if let title = track?["trackName"]?.text, let artist = track?["artistName"]?.text {
+                named = TextURI(artist: artist, title: title).uri
             }
-            list.items.append(item)
+            list.items.append(
+                .init(
+                    uri?.text ?? named, title: title, artists: artist.map { [$0] },
+                    album: track?["albumName"]?.text,
+                    addedAtMS: row["addedDate"]?.text.flatMap { ISOTime.parseDate($0) }))
         }
         playlists.append(list)
     }
@@ -217,7 +208,7 @@ struct PlaylistFile {
     private mutating func readM3U8(_ text: String, _ name: String) throws {
         let stem = name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
         var list = ListedPlaylist(name: stem, source: ("m3u8", stem, 1))
-        var item = ListedPlaylist.Item()
+        var durationMS: Int?
         var info: (artist: String, title: String)?
         for raw in text.split(whereSeparator: \.isNewline) {
             let line = raw.drop { $0 == "\u{FEFF}" || $0 == " " }
@@ -229,20 +220,18 @@ struct PlaylistFile {
                 list.source.name = list.name
             } else if line.hasPrefix("#EXTINF:") {
                 let parts = line.dropFirst(8).split(separator: ",", maxSplits: 1)
-                if let seconds = parts.first.flatMap({ Int($0.prefix { $0.isNumber }) }),
-                    (1..<1 << 32).contains(seconds)
-                {
-                    item.names.append(("duration_ms", JSON(seconds * 1000)))
-                }
+                let seconds = parts.first.flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
+                durationMS = (1..<1 << 32).contains(seconds) ? seconds * 1000 : durationMS
                 info = parts.count > 1 && !parts[1].isEmpty ? M3U8.names(String(parts[1])) : nil
             } else if !line.hasPrefix("#"), !line.isEmpty {
-                if let info, line != M3U8.unavailable {
-                    item.name(info.title, by: info.artist.isEmpty ? nil : [info.artist])
-                }
-                item.uri = line == M3U8.unavailable ? nil : Self.uri(String(line), info)
-                list.items.append(item)
-                item = ListedPlaylist.Item()
-                info = nil
+                let isThere = line != M3U8.unavailable
+                let named = isThere ? info : nil
+                list.items.append(
+                    .init(
+                        isThere ? Self.uri(String(line), info) : nil, title: named?.title,
+                        artists: named.flatMap { $0.artist.isEmpty ? nil : [$0.artist] },
+                        durationMS: durationMS))
+                (durationMS, info) = (nil, nil)
             }
         }
         playlists.append(list)

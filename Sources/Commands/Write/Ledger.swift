@@ -73,10 +73,10 @@ struct AppendCommand: ParsableCommand {
 
     func run() throws {
         let events = try file.map { try Self.events(in: $0) } ?? [try single()]
-        guard !events.isEmpty else {
-            throw NaradaError.badInput(
-                "there is no event in \(file ?? "it")", hint: "write one JSON object a line.")
-        }
+        try require(
+            !events.isEmpty,
+            .badInput("there is no event in \(file ?? "it")", hint: "write one JSON object a line.")
+        )
         let session = try Session(writing: options, task: "append")
         var seq: Seq = 0
         for attempt in 1... {
@@ -116,10 +116,10 @@ struct AppendCommand: ParsableCommand {
     private static func events(in path: String) throws -> [Numbered] {
         let file = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path)
         let bytes = try input(file, path, atMost: limit)
-        guard bytes.count <= limit else {
-            throw NaradaError.badInput(
-                "\(path) is larger than a commit may be (64 MB)", hint: "append it in parts.")
-        }
+        try require(
+            bytes.count <= limit,
+            .badInput("\(path) is larger than a commit may be (64 MB)", hint: "append it in parts.")
+        )
         let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
         return try lines.filter { !$0.element.allSatisfy { [0x20, 0x0D, 0x09].contains($0) } }.map {
             (index, line) in
@@ -180,7 +180,7 @@ struct RepairCommand: ParsableCommand {
         try session.answer(
             [
                 ("from", .integer(result.from)), ("bytes", JSON(result.bytes)),
-                ("quarantined", .array(result.quarantined.map { .text($0) })),
+                ("quarantined", .texts(result.quarantined)),
             ],
             text:
                 "\(dryRun ? "would give up" : "gave up") events from \(result.from) on, \(result.bytes) bytes"

@@ -32,11 +32,8 @@ struct LoginCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(writing: options, task: "a log-in")
-        let (user, more): (String, [(String, JSON)]) =
-            switch service {
-            case .spotify: try await spotify(session)
-            case .lastfm: try await lastfm(session)
-            }
+        let (user, more) =
+            try await service == .spotify ? spotify(session) : lastfm(session)
         try session.answer(
             [("service", .text(service.rawValue)), ("user", .text(user))] + more,
             text: "logged in to \(service.rawValue) as \(user)")
@@ -55,16 +52,15 @@ struct LoginCommand: AsyncParsableCommand {
         let missing = try await login.finish(
             code: code, clientID: clientID, redirect: listener.redirect, verifier: verifier)
         if !missing.isEmpty {
-            Output.note(
-                "note: not granted, so some commands will not work: \(missing.joined(separator: " "))"
-            )
+            let scopes = missing.joined(separator: " ")
+            Output.note("note: not granted, so some commands will not work: \(scopes)")
         }
         let user = try await session.spotify(limits: []).get("/me").read { $0["id"]?.text ?? "" }
         try await session.credentials.locked {
             let fields = try session.credentials.read("spotify") ?? [:]
             try session.credentials.write("spotify", fields.merging(["user": user]) { $1 })
         }
-        return (user, [("missing_scopes", .array(missing.map { .text($0) }))])
+        return (user, [("missing_scopes", .texts(missing))])
     }
 
     private func lastfm(_ session: Session) async throws -> (String, [(String, JSON)]) {

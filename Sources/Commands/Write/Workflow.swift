@@ -65,7 +65,7 @@ struct ValidateCommand: ParsableCommand {
         }
         Output.json([
             "id": .text(workflow.id), "name": .text(workflow.name),
-            "tasks": JSON(workflow.tasks.count), "parameters": .array(names.map { .text($0) }),
+            "tasks": JSON(workflow.tasks.count), "parameters": .texts(names),
         ])
     }
 }
@@ -94,9 +94,7 @@ struct NodesCommand: ParsableCommand {
 private func plan(_ path: String, _ parameters: [String: String]?, _ globals: GlobalOptions) throws
     -> WorkflowPlan
 {
-    guard let bytes = try? FileHandle(forReadingAtPath: path)?.read(upToCount: 1 << 20 + 1) else {
-        throw NaradaError.notFound("cannot read \(path)", hint: "check the path.")
-    }
+    let bytes = try input(FileHandle(forReadingAtPath: path), path, atMost: 1 << 20)
     do {
         return try Workflow(Array(bytes)).plan(parameters)
     } catch {

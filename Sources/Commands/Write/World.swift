@@ -19,16 +19,11 @@ final class World: WorkflowWorld {
 
     init(_ session: Session) { self.session = session }
 
-    var readSeq: Seq { get throws { try session.projector.read(Self.seq) } }
-
-    private static func seq(_ db: Database) throws -> Seq {
-        try Seq.fetchOne(db, sql: "SELECT seq FROM checkpoint") ?? 0
-    }
+    var readSeq: Seq { get throws { try session.projector.read { try $0.seq } } }
 
     func refresh() throws -> Seq {
-        try session.catchUp()
-        let seq = try readSeq
-        if firstSeq == nil { firstSeq = seq }
+        let seq = try session.caughtUpSeq()
+        firstSeq = firstSeq ?? seq
         return seq
     }
 
@@ -36,19 +31,14 @@ final class World: WorkflowWorld {
         name: String, seq: Seq, rows: [TrackRow]
     ) {
         let when = try asOf.map { text in
-            guard let when = When(argument: text) else {
-                throw NaradaError.usage(
-                    "'\(text)' is no moment", hint: "as_of takes RFC 3339, a date, a seq, or 3d.")
-            }
-            return try when.seq(in: session)
+            let hint = "as_of takes RFC 3339, a date, a seq, or 3d."
+            return try (When(argument: text) ?? fail(.usage("'\(text)' is no moment", hint: hint)))
+                .seq(in: session)
         }
         return try session.projector.read { db in
             let found = try FoundPlaylist.find(reference, db, asOf: when)
-            let rows =
-                try when.map {
-                    try PlaylistPast(playlist: found, ledger: session.ledger).state(at: $0).rows
-                        .rows
-                } ?? found.rows(db)
+            let then = try when.map { try found.state(at: $0, in: session.ledger).rows.rows }
+            let rows = try then ?? found.rows(db)
             let names = try TrackNames.of(rows.map(\.uri), db)
             let list = rows.map { row in
                 let known = row.uri.flatMap { names[$0] }
@@ -56,7 +46,7 @@ final class World: WorkflowWorld {
                     uri: row.uri, title: known?.title, artists: known?.artists ?? [],
                     addedAtMS: row.addedAtMS)
             }
-            let seq = try Self.seq(db)
+            let seq = try db.seq
             if when == nil, lastSeen[found.uri] == nil { lastSeen[found.uri] = seq }
             return (found.name, when ?? seq, list)
         }
@@ -90,7 +80,7 @@ final class World: WorkflowWorld {
             try session.credentials.read("lastfm")?["user"] ?? session.settings["LASTFM_USER"]
         return try session.projector.read { db in
             var values: [String: MetricValue] = [:]
-            for row in try Row.fetchAll(db, sql: sql, arguments: [uris, user]) {
+            for row in try db.rows(sql, uris, user) {
                 switch (row[1] as DatabaseValue).storage {
                 case .int64(let number): values[row[0]] = .integer(number)
                 case .string(let text): values[row[0]] = .text(text)
@@ -119,52 +109,46 @@ final class World: WorkflowWorld {
 
     func createPlaylist(name: String, description: String?, rows: [TrackRow]) throws -> String {
         let uri = newPlaylistURI(session)
-        var data: [(String, JSON)] = [("name", .text(name))]
-        if let description { data.append(("description", .text(description))) }
-        data.append(("items", .array(try items(rows))))
-        try append([NewEvent(.playlistCreated, on: try streamName(uri), .object(data))])
-        lastSeen[uri] = session.appended.last?.upperBound
+        lastSeen[uri] = try session.append([
+            try created(uri, name: name, description: description, items: try items(rows))
+        ])
         return uri
     }
 
     func setRows(of playlist: String, to rows: [TrackRow]) throws -> String {
         try session.catchUp()
-        let (found, old, links) = try session.projector.read { db in
+        let (found, old) = try session.projector.read { db in
             let found = try FoundPlaylist.find(playlist, db)
-            let links = try String.fetchAll(
-                db,
-                sql: "SELECT connector_name || ':playlist:' || connector_id FROM playlist_mappings"
-                    + " WHERE playlist_id = ?", arguments: [found.id])
-            return (found, try found.rows(db), links)
+            return (found, try found.rows(db))
         }
         guard old.map(\.uri) != rows.map(\.uri) else { return found.uri }
         let stream = try found.stream
         let edit: JSON = ["op": "set", "items": .array(try items(rows))]
         let seen = lastSeen[found.uri] ?? firstSeq ?? 0
         var expecting = [stream: seen]
-        for link in links { expecting[try streamName(link)] = seen }
+        if let linked = found.linked { expecting[try streamName(linked)] = seen }
         do {
-            try session.append([NewEvent(.playlistEdited, on: stream, edit)], expecting: expecting)
+            lastSeen[found.uri] = try session.append(
+                [NewEvent(.playlistEdited, on: stream, edit)], expecting: expecting)
         } catch let error as LedgerError where error.code == .conflict {
             throw NaradaError(
                 .tryAgain, "stream-changed", "'\(found.name)' was changed while the workflow ran",
                 hint: "run it again.")
         }
-        lastSeen[found.uri] = session.appended.last?.upperBound
         return found.uri
     }
 
     private func items(_ rows: [TrackRow]) throws -> [JSON] {
         // What one event may bring in; a longer list could never be folded.
-        guard rows.count <= 65_536 else {
-            throw NaradaError.badInput(
+        try require(
+            rows.count <= 65_536,
+            .badInput(
                 "a playlist holds at most 65,536 rows, not \(rows.count)",
-                hint: "put a select.first before it.")
-        }
+                hint: "put a select.first before it."))
         return rows.map { itemJSON($0.uri) }
     }
 
-    func append(_ events: [NewEvent]) throws { try session.append(events, expecting: [:]) }
+    func append(_ events: [NewEvent]) throws { try session.append(events) }
 
     func words(for error: any Error) -> String { NaradaError(error).message }
 
