@@ -63,7 +63,7 @@ final class SpotifyFetch {
         var pages = client.pages(path, [("limit", "\(Self.pageSize)")] + query)
         while let body = try await pages.next() {
             let split = body.read { SplitPage($0) }
-            for entity in split.entities { try observe(entity) }
+            try observe(split.entities)
             let event = NewEvent(
                 page, on: stream,
                 ["offset": JSON(reading.items.count), "payload": .raw(split.payload)])
@@ -77,26 +77,33 @@ final class SpotifyFetch {
         return reading
     }
 
-    /// Notes an entity whose payload is another than the last one recorded for its URI.
-    private func observe(_ entity: SplitPage.Entity) throws {
-        let isPlaylist = entity.uri.hasPrefix("spotify:playlist:")
-        let table = isPlaylist ? "service_playlists" : "nodes"
-        let known =
-            try digests[entity.uri]
-            ?? session.projector.read {
-                try $0.value("SELECT digest FROM \(table) WHERE uri = ?", entity.uri)
-            }
-        digests[entity.uri] = entity.digest
-        guard known != entity.digest else { return }
-        news.insert(entity.uri)
-        observed.append(
-            NewEvent(
-                isPlaylist ? .spotifyPlaylistObserved : .spotifyTrackObserved,
-                on: try streamName(entity.uri),
-                ["digest": .text(entity.digest), "payload": .raw(entity.payload)]))
-        observedSize += entity.payload.count
-        // What was seen is true whether the walk ends well or not.
-        if observedSize > Self.observedPerCommit { try flush() }
+    /// Notes the entities of a page whose payload is another than the last one recorded for their URI.
+    private func observe(_ entities: [SplitPage.Entity]) throws {
+        let unknown = entities.map(\.uri).filter { digests[$0] == nil }
+        // One look for all: each opens the database.
+        let known = try session.projector.read { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT uri, digest FROM nodes WHERE uri IN (SELECT value FROM json_each(?1))
+                    UNION ALL SELECT uri, digest FROM service_playlists
+                    WHERE uri IN (SELECT value FROM json_each(?1))
+                    """, arguments: [JSON.array(unknown.map { .text($0) }).text])
+        }
+        for row in known { digests[row[0]] = row[1] }
+        for entity in entities where digests[entity.uri] != entity.digest {
+            digests[entity.uri] = entity.digest
+            news.insert(entity.uri)
+            let isPlaylist = entity.uri.hasPrefix("spotify:playlist:")
+            observed.append(
+                NewEvent(
+                    isPlaylist ? .spotifyPlaylistObserved : .spotifyTrackObserved,
+                    on: try streamName(entity.uri),
+                    ["digest": .text(entity.digest), "payload": .raw(entity.payload)]))
+            observedSize += entity.payload.count
+            // What was seen is true whether the walk ends well or not.
+            if observedSize > Self.observedPerCommit { try flush() }
+        }
     }
 
     /// Appends the entities noted so far.
@@ -287,8 +294,9 @@ extension SpotifyFetch {
 
     /// Keeps what is shown of a playlist whose rows are not.
     private func recordClosed(_ facts: Facts) throws {
-        let page: JSON = ["items": [.raw(facts.body)]]
-        for entity in page.bytes.read({ SplitPage($0) }).entities { try observe(entity) }
+        let page = JSON.object([("items", .array([.raw(facts.body)]))]).bytes
+        let split = page.read { SplitPage($0) }
+        try observe(split.entities)
         try flush()
     }
 
