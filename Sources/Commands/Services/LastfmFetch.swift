@@ -184,15 +184,16 @@ final class LastfmFetch {
         }
         if let fetched, session.clock.now - fetched < maxAgeMS { return nil }
         var count = 0
-        var seqs: [JSON] = []
+        var read: [NewEvent] = []
         try await pages("user.getTopTracks", "toptracks", [("period", "overall")], size: 1000) {
-            page, list, payload in
+            _, list, payload in
             let data: JSON = ["offset": JSON(count), "payload": .raw(payload)]
-            seqs.append(
-                JSON(try session.append([NewEvent(.lastfmCountsPage, on: stream, data)])))
+            read.append(NewEvent(.lastfmCountsPage, on: stream, data))
             count += LastfmRow.rows(of: list).count
             return true
         }
+        // Not before all are there: ranks change from one walk to the next, so none can go on where one stopped.
+        let seqs = try read.map { JSON(try session.append([$0])) }
         let data: JSON = ["count": JSON(count), "pages": .array(seqs)]
         try session.append([NewEvent(.lastfmCountsFetched, on: stream, data)])
         try assertMatches()
@@ -222,7 +223,10 @@ final class LastfmFetch {
                     let data: JSON = ["user": .text(user), "payload": .raw(Self.compact(answer))]
                     pending.append(NewEvent(.lastfmTrackObserved, on: stream, data))
                     if let found = answer["track"].flatMap({ LastfmRow($0).uri }) {
-                        if let match = try match(track, found) { pending.append(match) }
+                        let match = try session.projector.read { db in
+                            try self.match(track, found, db)
+                        }
+                        if let match { pending.append(match) }
                     } else {
                         missing += 1
                     }
@@ -315,17 +319,15 @@ final class LastfmFetch {
     ///
     /// Names alone give 60 to 75 (`design.md` §6): 75 for the same spelling, 70 for the same normalised names, 60 where
     /// Last.fm itself led from one name to the other.
-    private func match(_ track: Named, _ entity: String) throws -> NewEvent? {
+    private func match(_ track: Named, _ entity: String, _ db: Database) throws -> NewEvent? {
         guard let names = Self.names(entity) else { return nil }
         let (artist, title) = (names.artist, names.title)
         let isSame = artist == track.artist && title == track.title
         let isNear = Self.key(artist, title) == Self.key(track.artist, track.title)
         let confidence: Int64 = isSame ? 75 : isNear ? 70 : 60
         let pair = [entity, track.uri].sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        let known: Int64? = try session.projector.read {
-            try $0.value(
-                "SELECT confidence FROM matches WHERE a_uri = ? AND b_uri = ?", pair[0], pair[1])
-        }
+        let known: Int64? = try db.value(
+            "SELECT confidence FROM matches WHERE a_uri = ? AND b_uri = ?", pair[0], pair[1])
         guard known ?? 0 < confidence, let stream = StreamName("match:\(pair[0])|\(pair[1])") else {
             return nil
         }
@@ -354,9 +356,13 @@ final class LastfmFetch {
         let byNames = Dictionary(grouping: entities) { uri in
             Self.names(uri).map { Self.key($0.artist, $0.title) }
         }
-        let events = try tracks.map { Named($0) }.flatMap { track in
-            try (byNames[Self.key(track.artist, track.title)] ?? []).compactMap {
-                try match(track, $0)
+        var events: [NewEvent] = []
+        try session.projector.read { db in
+            for row in tracks {
+                let track = Named(row)
+                for found in byNames[Self.key(track.artist, track.title)] ?? [] {
+                    if let event = try match(track, found, db) { events.append(event) }
+                }
             }
         }
         for start in stride(from: 0, to: events.count, by: 1000) {
