@@ -47,7 +47,7 @@ let package = Package(
         .target(name: "Music", swiftSettings: settings),
         .target(
             name: "Events", dependencies: ["Ledger", "JSONText"], path: "events",
-            swiftSettings: settings),
+            resources: [.embedInCode("catalogue.json")], swiftSettings: settings),
         .target(
             name: "Projections", dependencies: ["Events", "JSONText", "Ledger", "Music"] + sqlite,
             path: "projections",

@@ -63,17 +63,39 @@ public struct UnreadableEvent: Error, Hashable, Sendable, CustomStringConvertibl
     public let isNewer: Bool
 }
 
+/// The steps from each older version of a type to the next; a type that is not here has one version.
+private let evolution: [EventKind: [Upcaster]] = [.playlistEdited: [namedOnlyURIs]]
+
+/// Version 1 of `playlist.edited` named new rows by their URIs alone: `uris` instead of `items`.
+private let namedOnlyURIs: Upcaster = { (data: JSONValue) throws(EventFault) in
+    var members: [(String, JSON)] = []
+    data.members { key, value in
+        let name = String(decoding: unescapedKey(key), as: UTF8.self)
+        let rows = value.elements.map { JSON.object([("uri", .raw(Array($0.bytes)))]) }
+        members.append(
+            name == "uris" ? ("items", .array(rows)) : (name, .raw(Array(value.bytes))))
+        return true
+    }
+    return JSON.object(members).bytes
+}
+
 /// Every type of event there is.
 public enum Catalogue {
     /// The types in the order in which their examples can be appended to an empty home.
     public static let types: [EventType] =
-        ledgerEvents + exportEvents + playlistEvents + spotifyEvents + lastfmEvents
-        + connectorEvents
-        + workflowEvents
+        PackageResources.catalogue_json.withUnsafeBufferPointer { bytes in
+            let catalogue = JSONValue(bytes)
+            var shapes: [String: [Field]] = [:]
+            catalogue["shapes"]?.members { name, fields in
+                shapes[String(decoding: name, as: UTF8.self)] = Field.read(fields, shapes)
+                return true
+            }
+            return (catalogue["types"]?.elements ?? []).map { EventType($0, shapes) }
+        }
 
     private static let byKind = Dictionary(uniqueKeysWithValues: types.map { ($0.kind, $0) })
 
-    private static let evolved = types.filter { $0.version > 1 }.map(\.kind)
+    private static let evolved = Array(evolution.keys)
 
     /// The type of a kind.
     public static func type(_ kind: EventKind) -> EventType {
@@ -145,18 +167,18 @@ public enum Catalogue {
     /// - Parameter object: `{type,stream,data[,v,cause]}`.
     /// - Throws: ``EventFault`` naming the field.
     public static func newEvent(_ object: JSONValue) throws(EventFault) -> NewEvent {
-        var fault: EventFault?
+        var names: [String] = []
         object.members { key, _ in
-            let name = String(decoding: unescapedKey(key), as: UTF8.self)
-            if ["seq", "at", "run"].contains(name) {
-                fault = EventFault(field: name, reason: "is the writer's to give; leave it out")
-            } else if !["type", "stream", "data", "v", "cause"].contains(name) {
-                fault = EventFault(
-                    field: name, reason: "is not one of type, stream, data, v, cause")
-            }
-            return fault == nil
+            names.append(String(decoding: unescapedKey(key), as: UTF8.self))
+            return true
         }
-        if let fault { throw fault }
+        for name in names where !["type", "stream", "data", "v", "cause"].contains(name) {
+            throw EventFault(
+                field: name,
+                reason: ["seq", "at", "run"].contains(name)
+                    ? "is the writer's to give; leave it out"
+                    : "is not one of type, stream, data, v, cause")
+        }
         guard let name = object["type"]?.text else {
             throw EventFault(field: "type", reason: "is missing")
         }
@@ -195,5 +217,25 @@ extension NewEvent {
             type: kind.rawValue, version: Catalogue.type(kind).version, stream: stream,
             cause: cause,
             data: data.bytes)
+    }
+}
+
+extension EventType {
+    /// Reads a type as `catalogue.json` describes it.
+    ///
+    /// - Parameter shapes: The fields that several types share, by name.
+    fileprivate init(_ value: JSONValue, _ shapes: [String: [Field]]) {
+        let name = value["type"]?.text ?? ""
+        guard let kind = EventKind(rawValue: name), let fields = value["fields"],
+            let stream = value["stream"]?.text, let meaning = value["meaning"]?.text,
+            let example = value["example"]?.elements, example.count == 2
+        else { preconditionFailure("'\(name)' in the catalogue is no type of event") }
+        var data: [UInt8] = []
+        appendCompact(example[1], to: &data)
+        self.init(
+            kind: kind, stream: stream, meaning: meaning,
+            fields: fields.text.flatMap { shapes[$0] } ?? Field.read(fields, shapes),
+            example: (example[0].text ?? "", String(decoding: data, as: UTF8.self)),
+            upcasters: evolution[kind] ?? [])
     }
 }

@@ -18,9 +18,8 @@ public struct EventFault: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// What a field of an event's data may hold.
 public indirect enum FieldKind: Sendable {
-    case text
-    /// A text, or null where the service named nothing.
-    case textOrNull
+    /// A text, or also null where the service named nothing.
+    case text(orNull: Bool)
     /// A whole number from a least value on.
     case integer(from: Int64)
     /// RFC 3339.
@@ -28,9 +27,31 @@ public indirect enum FieldKind: Sendable {
     /// One of these words.
     case word([String])
     case list(FieldKind)
-    case object([Field])
-    /// What a connector returned, kept token-exact.
-    case payload
+    /// With these fields; nil for what a connector returned, kept token-exact.
+    case object([Field]?)
+
+    /// Reads a kind as `catalogue.json` writes it: `text`, `text or null`, `integer from 1`, `time`,
+    /// `one of a, b`, `object`, the name of a shape, or `list of` one of these.
+    fileprivate init(_ words: Substring, _ shapes: [String: [Field]]) {
+        func rest(_ start: String) -> Substring? {
+            words.hasPrefix(start) ? words.dropFirst(start.count) : nil
+        }
+        if let element = rest("list of ") {
+            self = .list(FieldKind(element, shapes))
+        } else if let least = rest("integer from ").flatMap({ Int64($0) }) {
+            self = .integer(from: least)
+        } else if let list = rest("one of ") {
+            self = .word(list.split(separator: ", ").map(String.init))
+        } else if words == "time" {
+            self = .time
+        } else if let null = rest("text"), ["", " or null"].contains(null) {
+            self = .text(orNull: !null.isEmpty)
+        } else {
+            let fields = shapes[String(words)]
+            precondition(fields != nil || words == "object", "'\(words)' is no kind of field")
+            self = .object(fields)
+        }
+    }
 }
 
 /// A field of an event's data.
@@ -40,12 +61,20 @@ public struct Field: Sendable {
     public let isRequired: Bool
     public let meaning: String
 
-    /// Describes a field that is always there; a name that ends in `?` may be absent.
-    public init(_ name: String, _ kind: FieldKind, _ meaning: String) {
-        isRequired = !name.hasSuffix("?")
-        self.name = isRequired ? name : String(name.dropLast())
-        self.kind = kind
-        self.meaning = meaning
+    /// Reads the fields of an object, `"name": "kind: meaning"`; a name that ends in `?` may be absent.
+    static func read(_ object: JSONValue, _ shapes: [String: [Field]]) -> [Field] {
+        var fields: [Field] = []
+        object.members { key, text in
+            let name = String(decoding: key, as: UTF8.self)
+            let parts = (text.text ?? "").split(separator: ": ", maxSplits: 1)
+            fields.append(
+                Field(
+                    name: name.hasSuffix("?") ? String(name.dropLast()) : name,
+                    kind: FieldKind(parts[0], shapes), isRequired: !name.hasSuffix("?"),
+                    meaning: String(parts[1])))
+            return true
+        }
+        return fields
     }
 }
 
@@ -55,11 +84,8 @@ public typealias Upcaster = @Sendable (JSONValue) throws(EventFault) -> [UInt8]
 /// A type of event: what it means and what its data holds, in its newest version.
 public struct EventType: Sendable {
     public let kind: EventKind
-    public let version: Int
     /// How its streams are named, for people.
     public let stream: String
-    /// What its streams begin with.
-    public let streamPrefix: String
     public let meaning: String
     public let fields: [Field]
     /// The stream and the data of an example that can be appended.
@@ -67,19 +93,9 @@ public struct EventType: Sendable {
     /// The upcasters from version 1 on, in order.
     public let upcasters: [Upcaster]
 
-    init(
-        _ kind: EventKind, stream: String, _ meaning: String, _ fields: [Field],
-        example: (stream: String, data: String), upcasters: [Upcaster] = []
-    ) {
-        self.kind = kind
-        version = upcasters.count + 1
-        self.stream = stream
-        streamPrefix = String(stream.prefix { $0 != "<" })
-        self.meaning = meaning
-        self.fields = fields
-        self.example = example
-        self.upcasters = upcasters
-    }
+    public var version: Int { upcasters.count + 1 }
+    /// What its streams begin with.
+    public var streamPrefix: String { String(stream.prefix { $0 != "<" }) }
 
     /// Checks data against the fields.
     ///
@@ -99,27 +115,23 @@ public struct EventType: Sendable {
         throws(EventFault)
     {
         var seen: Set<String> = []
-        var members: [(String, JSONValue)] = []
-        var escaped: String?
-        object.members { key, value in
+        var members: [(key: Bytes, value: JSONValue)] = []
+        object.members {
+            members.append(($0, $1))
+            return true
+        }
+        for (key, value) in members {
             let name = String(decoding: unescapedKey(key), as: UTF8.self)
+            func refused(_ reason: String) -> EventFault {
+                EventFault(field: path + name, reason: reason)
+            }
             // The folds look for keys as they are written.
-            if key.contains(UInt8(ascii: "\\")) { escaped = name }
-            members.append((name, value))
-            return escaped == nil
-        }
-        if let escaped {
-            throw EventFault(field: path + escaped, reason: "must be a key without escapes")
-        }
-        for (name, value) in members {
+            if key.contains(UInt8(ascii: "\\")) { throw refused("must be a key without escapes") }
             guard let field = fields.first(where: { $0.name == name }) else {
                 let known = fields.map(\.name).joined(separator: ", ")
-                throw EventFault(
-                    field: path + name, reason: "is not one of \(known.isEmpty ? "none" : known)")
+                throw refused("is not one of \(known.isEmpty ? "none" : known)")
             }
-            guard seen.insert(name).inserted else {
-                throw EventFault(field: path + name, reason: "stands there twice")
-            }
+            guard seen.insert(name).inserted else { throw refused("stands there twice") }
             if value.isNull, !field.isRequired { continue }
             try check(value, field.kind, path: path + name)
         }
@@ -131,61 +143,56 @@ public struct EventType: Sendable {
     private static func check(_ value: JSONValue, _ kind: FieldKind, path: String)
         throws(EventFault)
     {
+        func must(_ fits: Bool, _ wanted: @autoclosure () -> String) throws(EventFault) {
+            if !fits { throw EventFault(field: path, reason: "must be " + wanted()) }
+        }
         switch kind {
-        case .text where value.isText, .textOrNull where value.isText || value.isNull: return
-        case .text, .textOrNull: throw EventFault(field: path, reason: "must be a text")
+        case .text(let orNull): try must(value.isText || orNull && value.isNull, "a text")
         case .integer(let least):
-            guard let number = value.integer, number >= least, number < 1 << 53 else {
-                throw EventFault(field: path, reason: "must be a whole number from \(least) on")
-            }
+            let isInside = (least..<1 << 53).contains(value.integer ?? .min)
+            try must(isInside, "a whole number from \(least) on")
         case .time:
-            guard let text = value.text, ISOTime.parse(text) != nil else {
-                throw EventFault(field: path, reason: "must be a time as 2026-11-22T10:00:00Z")
-            }
+            let time = value.text.flatMap { ISOTime.parse($0) }
+            try must(time != nil, "a time as 2026-11-22T10:00:00Z")
         case .word(let words):
-            guard let text = value.text, words.contains(text) else {
-                throw EventFault(
-                    field: path, reason: "must be one of \(words.joined(separator: ", "))")
-            }
+            let isOne = value.text.map(words.contains) ?? false
+            try must(isOne, "one of \(words.joined(separator: ", "))")
         case .list(let element):
-            guard value.isArray else { throw EventFault(field: path, reason: "must be a list") }
+            try must(value.isArray, "a list")
             for (index, item) in value.elements.enumerated() {
                 try check(item, element, path: "\(path)[\(index)]")
             }
         case .object(let fields):
-            guard value.isObject else { throw EventFault(field: path, reason: "must be an object") }
-            try check(value, fields, path: path + ".")
-        case .payload:
-            guard value.isObject else { throw EventFault(field: path, reason: "must be an object") }
+            try must(value.isObject, "an object")
+            if let fields { try check(value, fields, path: path + ".") }
         }
     }
 
     /// The JSON Schema (2020-12) of the data.
-    public var schema: JSON { Self.schema(fields) }
+    public var schema: JSON { .object(Self.schema(.object(fields))) }
 
-    private static func schema(_ fields: [Field]) -> JSON {
-        let properties = fields.map { field -> (String, JSON) in
-            guard case .object(var members) = schema(field.kind) else { return (field.name, [:]) }
-            members.append(("description", .text(field.meaning)))
-            return (field.name, .object(members))
-        }
-        let required = fields.filter(\.isRequired).map { JSON.text($0.name) }
-        return [
-            "type": "object", "properties": .object(properties), "required": .array(required),
-            "additionalProperties": false,
-        ]
-    }
-
-    private static func schema(_ kind: FieldKind) -> JSON {
+    private static func schema(_ kind: FieldKind) -> [(String, JSON)] {
         switch kind {
-        case .text: ["type": "string"]
-        case .textOrNull: ["type": ["string", "null"]]
-        case .integer(let least): ["type": "integer", "minimum": .integer(least)]
-        case .time: ["type": "string", "format": "date-time"]
-        case .word(let words): ["enum": .array(words.map { .text($0) })]
-        case .list(let element): ["type": "array", "items": schema(element)]
-        case .object(let fields): schema(fields)
-        case .payload: ["type": "object"]
+        case .text(let orNull): [("type", orNull ? ["string", "null"] : "string")]
+        case .integer(let least): [("type", "integer"), ("minimum", .integer(least))]
+        case .time: [("type", "string"), ("format", "date-time")]
+        case .word(let words): [("enum", .array(words.map { .text($0) }))]
+        case .list(let element): [("type", "array"), ("items", .object(schema(element)))]
+        case .object(nil): [("type", "object")]
+        case .object(let fields?):
+            [
+                ("type", "object"),
+                (
+                    "properties",
+                    .object(
+                        fields.map {
+                            let members = schema($0.kind) + [("description", .text($0.meaning))]
+                            return ($0.name, .object(members))
+                        })
+                ),
+                ("required", .array(fields.filter(\.isRequired).map { .text($0.name) })),
+                ("additionalProperties", false),
+            ]
         }
     }
 }
