@@ -46,7 +46,6 @@ public struct ReadableEvent {
 
 /// Folds events into the tables of a database, one at a time: event in, rows out, nothing else.
 public final class Fold {
-    private let models: Set<ReadModel>
     private let nodes: Nodes
     private let groups: Groups
     private let playlists: PlaylistsFold?
@@ -61,11 +60,8 @@ public final class Fold {
     public init(
         _ database: OpaquePointer, models: Set<ReadModel> = Set(ReadModel.allCases), fresh: Bool
     ) throws {
-        self.models = models
-        let groups = Groups(database, models: models)
-        self.groups = groups
-        nodes = try Nodes(
-            database, models: models, fresh: fresh, touched: { groups.touch(facts: $0) })
+        groups = Groups(database, models: models)
+        nodes = try Nodes(database, models: models, fresh: fresh)
         playlists =
             models.contains(.playlists)
             ? try PlaylistsFold(database, nodes: nodes, fresh: fresh) : nil
@@ -89,88 +85,70 @@ public final class Fold {
 
     private func apply(_ event: ReadableEvent, _ data: JSONValue) throws {
         let line = event.line
-        var ordinal: Int64 = 0
+        func lastfmRows(_ list: StaticString) -> [LastfmRow] {
+            LastfmRow.rows(of: data["payload"]?[list])
+        }
         switch event.kind {
         case .spotifyHistoryRow:
             guard let row = event.row else { return }
             let node = try row.uri.map { uri in
-                try uri.withText {
-                    try nodes.node($0, rank: 2, in: line, ordinal: &ordinal) { row.facts }
-                }
+                try uri.withText { try nodes.node($0, rank: 2, in: line) { row.facts } }
             }
             try listens?.historyRow(row, event.titleKey, node: node, seq: line.seq)
         case .spotifyTrackObserved:
             guard let payload = data["payload"] else { return }
-            let node = try nodes.node(line.stream, rank: 3, in: line, ordinal: &ordinal) {
+            let node = try nodes.node(line.stream, rank: 3, in: line) {
                 NodeFacts(spotifyTrack: payload)
             }
             try nodes.observed(node, digest: data["digest"])
-        case .spotifyPlaylistPage, .spotifyLikesPage:
-            let rows = data["payload"]?["items"]?.elements ?? []
-            let items = rows.map { ListedItem(pageRow: $0) }
-            try ensure(items, line, &ordinal)
-            playlists?.page(items.map(\.item), stream: line.streamName, seq: line.seq)
-        case .spotifyPlaylistsPage:
-            let rows = data["payload"]?["items"]?.elements ?? []
-            playlists?.page(
-                rows.map { PlaylistItem(uri: $0["uri"]?.text) }, stream: line.streamName,
-                seq: line.seq)
+        case .spotifyPlaylistPage, .spotifyLikesPage, .spotifyPlaylistsPage, .lastfmLovesPage:
+            let items =
+                event.kind == .lastfmLovesPage
+                ? lastfmRows("lovedtracks").map { ListedItem(item: $0.item) }
+                : ListedItem.rows(ofPage: data)
+            if event.kind != .spotifyPlaylistsPage { try ensure(items, line) }
+            playlists?.page(items.map(\.item), line)
         case .spotifyRecentPage:
             let rows = data["payload"]?["items"]?.elements ?? []
-            let items = rows.map { ListedItem(pageRow: $0) }
-            try ensure(items, line, &ordinal)
-            for (index, row) in rows.enumerated() {
+            for (index, row) in try bounded(rows).enumerated() {
                 try listens?.recentPlay(
-                    line.seq << 16 | Int64(index),
-                    try items[index].item.uri.flatMap { try nodes.existing($0) },
+                    line.seq << 16 | Int64(index), try entity(ListedItem(row, ofPage: true), line),
                     endedAt: row["played_at"]?.text.flatMap { ISOTime.parse($0) })
             }
         case .lastfmListensPage:
-            for (index, row) in try bounded(LastfmRow.rows(of: data["payload"]?["recenttracks"]))
-                .enumerated()
-            {
+            for (index, row) in try bounded(lastfmRows("recenttracks")).enumerated() {
                 guard !row.isPlaying, let time = row.timeMS else { continue }
                 try listens?.scrobble(
-                    line.seq << 16 | Int64(index), try lastfm(row, line, &ordinal), at: time,
-                    title: row.title)
+                    line.seq << 16 | Int64(index), try entity(ListedItem(item: row.item), line),
+                    at: time, title: row.title)
             }
             try listens?.walked(line, from: data["from"], to: data["to"], page: data["page"])
         case .matchAsserted:
             let pair = data["uris"]?.elements.compactMap(\.text) ?? []
-            try ensure(
-                pair.map { ListedItem(PlaylistItem(uri: $0)) }, line, &ordinal)
+            try ensure(pair.map { ListedItem(item: PlaylistItem(uri: $0)) }, line)
             try groups.asserted(pair, data, line)
-        case .lastfmLovesPage:
-            let items = LastfmRow.rows(of: data["payload"]?["lovedtracks"]).map(\.item)
-            try ensure(items.map { ListedItem($0) }, line, &ordinal)
-            playlists?.page(items, stream: line.streamName, seq: line.seq)
         case .lastfmCountsPage:
             let user = String(line.streamName.dropFirst("lastfm:counts:".count))
-            for (index, row) in try bounded(LastfmRow.rows(of: data["payload"]?["toptracks"]))
-                .enumerated()
-            {
-                guard let node = try lastfm(row, line, &ordinal) else { continue }
+            for (index, row) in try bounded(lastfmRows("toptracks")).enumerated() {
+                guard let node = try entity(ListedItem(item: row.item), line) else { continue }
                 try groups.count(
-                    node, user: user, plays: nil, userPlays: row.plays ?? 0,
+                    node, user: user, plays: nil, userPlays: row.plays,
                     id: line.seq << 16 | Int64(index), at: line.at)
             }
         case .lastfmTrackObserved:
             let row = data["payload"]?["track"].map { LastfmRow($0) }
-            let node = try row.flatMap { try lastfm($0, line, &ordinal) }
+            let node = try row.flatMap { try entity(ListedItem(item: $0.item), line) }
             let user = data["user"]?.text
             if let row, let node {
                 try groups.count(
                     node, user: user, plays: row.plays,
-                    userPlays: row.userPlays ?? 0, id: line.seq << 16,
-                    at: line.at)
+                    userPlays: row.userPlays, id: line.seq << 16, at: line.at)
             }
             try groups.asked(line, user: user, node: node)
         case .spotifyPlaylistFetched, .spotifyLikesFetched, .spotifyPlaylistsFetched,
             .lastfmLovesFetched:
-            try playlists?.fetched(
-                event.kind, data, line)
-        case .spotifyPlaylistObserved:
-            try playlists?.observed(data, stream: line.streamName, seq: line.seq, at: line.at)
+            try playlists?.fetched(event.kind, data, line)
+        case .spotifyPlaylistObserved: try playlists?.observed(data, line)
         case .lastfmListensFetched, .lastfmCountsFetched:
             try playlists?.fetched(data["count"]?.integer ?? 0, line)
             if event.kind == .lastfmListensFetched {
@@ -181,18 +159,9 @@ public final class Fold {
             try playlists?.record(event.kind, data, line)
         case .clockBehind, .tailDiscarded, .importFinished: break
         default:
-            guard let fact = try PlaylistFact(event.kind, data) else { return }
-            try ensure(fact.items, line, &ordinal)
-            try playlists?.playlist(fact, stream: line.streamName, seq: line.seq, at: line.at)
-        }
-    }
-
-    /// The node of what a row of Last.fm names; an entity's own facts are only what its URI says.
-    private func lastfm(_ row: LastfmRow, _ line: EventLine, _ ordinal: inout Int64) throws -> Node?
-    {
-        guard var uri = row.uri else { return nil }
-        return try uri.withUTF8 {
-            try nodes.node($0, rank: 0, in: line, ordinal: &ordinal) { NodeFacts() }
+            let items = (data["items"]?.elements ?? []).map { ListedItem($0) }
+            try ensure(items, line)
+            try playlists?.playlist(event.kind, data, items.map(\.item), line)
         }
     }
 
@@ -204,15 +173,16 @@ public final class Fold {
         return rows
     }
 
-    private func ensure(_ items: [ListedItem], _ line: EventLine, _ ordinal: inout Int64) throws {
-        for item in try bounded(items) {
-            guard var uri = item.item.uri else { continue }
-            // What another list calls an entity of Last.fm is not Last.fm's word.
-            let facts = uri.hasPrefix("lastfm:") ? NodeFacts() : item.facts
-            _ = try uri.withUTF8 {
-                try nodes.node($0, rank: facts.rank, in: line, ordinal: &ordinal) { facts }
-            }
-        }
+    private func ensure(_ items: [ListedItem], _ line: EventLine) throws {
+        for item in try bounded(items) { _ = try entity(item, line) }
+    }
+
+    /// The node of the entity that a row names.
+    private func entity(_ row: ListedItem, _ line: EventLine) throws -> Node? {
+        guard var uri = row.item.uri else { return nil }
+        // An entity of Last.fm is what its URI says; what another list calls it is not Last.fm's word.
+        let facts = uri.hasPrefix("lastfm:") ? NodeFacts() : row.facts
+        return try uri.withUTF8 { try nodes.node($0, rank: facts.rank, in: line) { facts } }
     }
 
     /// Brings in what depends on several events; called once before each checkpoint, with the indexes built.
@@ -220,9 +190,9 @@ public final class Fold {
     /// - Parameter all: Whether the listens are all new.
     public func finish(all: Bool) throws {
         try playlists?.flush()
-        try groups.settle()
+        try groups.settle(described: nodes.described)
         if let firstSeq {
-            try listens?.settle(from: firstSeq, all: all, described: groups.described)
+            try listens?.settle(from: firstSeq, all: all, described: nodes.described)
         }
         firstSeq = nil
     }

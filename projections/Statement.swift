@@ -13,9 +13,20 @@ public struct SQLiteFailure: Error, CustomStringConvertible {
 }
 
 /// What a parameter of a statement can hold beside null.
-public protocol Bindable {}
-extension Int64: Bindable {}
-extension String: Bindable {}
+public protocol Bindable {
+    /// Binds itself to a parameter.
+    func bind(to statement: Statement, _ index: Int32)
+}
+extension Int64: Bindable {
+    public func bind(to statement: Statement, _ index: Int32) { statement.bind(index, self) }
+}
+extension String: Bindable {
+    public func bind(to statement: Statement, _ index: Int32) { statement.bind(index, self) }
+}
+/// Binds the text of a JSON string, or null for anything else.
+extension JSONValue: Bindable {
+    public func bind(to statement: Statement, _ index: Int32) { statement.bind(index, text: self) }
+}
 
 /// The statements of a fold, each prepared when it is first used.
 public final class Statements {
@@ -29,13 +40,7 @@ public final class Statements {
     public func callAsFunction(_ sql: String, _ values: (any Bindable)?...) throws -> Statement {
         let statement = try prepared[sql] ?? Statement(database, sql)
         prepared[sql] = statement
-        for (index, value) in values.enumerated() {
-            if let text = value as? String {
-                statement.bind(Int32(index + 1), text)
-            } else {
-                statement.bind(Int32(index + 1), value as? Int64)
-            }
-        }
+        statement.bind(values)
         return statement
     }
 }
@@ -56,6 +61,17 @@ public final class Statement {
 
     deinit { sqlite3_finalize(statement) }
 
+    /// Binds the parameters in order.
+    func bind(_ values: [(any Bindable)?]) {
+        for (index, value) in values.enumerated() {
+            if let value {
+                value.bind(to: self, Int32(index + 1))
+            } else {
+                void(sqlite3_bind_null(statement, Int32(index + 1)))
+            }
+        }
+    }
+
     /// Binds a number or null.
     public func bind(_ index: Int32, _ value: Int64?) {
         if let value {
@@ -69,16 +85,6 @@ public final class Statement {
     public func bind(_ index: Int32, _ value: String?) {
         guard var value else { return void(sqlite3_bind_null(statement, index)) }
         value.withUTF8 { bytes in bindCopy(index, bytes) }
-    }
-
-    /// Binds a text that stays where it is until the statement has run.
-    public func bindInPlace(_ index: Int32, _ bytes: Bytes?) {
-        guard let bytes, let base = bytes.baseAddress else {
-            return void(sqlite3_bind_null(statement, index))
-        }
-        base.withMemoryRebound(to: CChar.self, capacity: bytes.count) {
-            void(sqlite3_bind_text(statement, index, $0, Int32(bytes.count), nil))
-        }
     }
 
     /// Binds the text of a JSON string, or null for anything else.
@@ -101,8 +107,9 @@ public final class Statement {
         precondition(code == SQLITE_OK, "a parameter that the statement does not have")
     }
 
-    /// Runs a statement that gives no rows.
-    public func run() throws {
+    /// Runs a statement that gives no rows, with these parameters if they were not bound before.
+    public func run(_ values: (any Bindable)?...) throws {
+        bind(values)
         let code = sqlite3_step(statement)
         guard code == SQLITE_DONE || code == SQLITE_ROW else {
             let failure = SQLiteFailure(database)

@@ -6,21 +6,18 @@ import Music
 
 /// Keeps the playlists, their rows, their links, the likes and what was fetched when.
 final class PlaylistsFold {
-    private let database: OpaquePointer
     let sql: Statements
     private let nodes: Nodes
+    private let isComplete: Bool
     private var states: [String: PlaylistState] = [:]
     private var owners: [String: String] = [:]  // connector playlist → the local one linked to it
-    private var pages: [Seq: (stream: String, items: [PlaylistItem])] = [:]
+    private var pages: [Seq: (stream: String, items: [PlaylistItem])] = [:]  // fetches still open
     private var pagesChanged = false
-    private let isComplete: Bool
 
     private let insertRow: Statement
     private let updateRow: Statement
-    private let deleteRow: Statement
 
     init(_ database: OpaquePointer, nodes: Nodes, fresh: Bool) throws {
-        self.database = database
         sql = Statements(database)
         self.nodes = nodes
         isComplete = fresh
@@ -30,51 +27,63 @@ final class PlaylistsFold {
             database,
             "UPDATE playlist_tracks SET sort_key = ?2, updated_at = ?3, added_at = ?4 WHERE id = ?1"
         )
-        deleteRow = try Statement(database, "DELETE FROM playlist_tracks WHERE id = ?")
-        try loadPages()
-        try Statement(
-            database,
+        try sql(
             """
-            SELECT m.connector_name, m.connector_id, p.uri FROM playlist_mappings m
-            JOIN playlists p ON p.id = m.playlist_id
+            SELECT m.connector_name || ':playlist:' || m.connector_id, p.uri
+            FROM playlist_mappings m JOIN playlists p ON p.id = m.playlist_id
             """
-        ).each { owners[Self.connectorURI($0.text(0), $0.text(1))] = $0.text(2) }
+        ).each { owners[$0.text(0) ?? ""] = $0.text(1) }
+        try sql("SELECT page_seq, stream, uri, added_at, ordinal FROM page_items ORDER BY 1, 5")
+            .each {
+                let item = PlaylistItem(
+                    uri: $0.text(2), addedAtMS: $0.isNull(3) ? nil : $0.integer(3))
+                // Ordinal -1 stands for the page itself, which may have no rows.
+                pages[$0.integer(0), default: ($0.text(1) ?? "", [])].items +=
+                    $0.integer(4) < 0 ? [] : [item]
+            }
     }
 
     // MARK: Local events
 
-    func playlist(_ fact: PlaylistFact, stream: String, seq: Seq, at: Milliseconds) throws {
-        if case .created(_, _, _, let source) = fact, try state(stream) == nil,
-            let state = PlaylistState(uri: stream, fact, seq: seq, at: at)
-        {
-            states[stream] = state
+    func playlist(
+        _ kind: EventKind, _ data: JSONValue, _ items: [PlaylistItem], _ line: EventLine
+    ) throws {
+        let (stream, seq, at) = (line.streamName, line.seq, line.at)
+        if kind == .playlistCreated, try state(stream) == nil {
+            states[stream] = PlaylistState(uri: stream, createdSeq: seq)
             try sql(
                 """
                 INSERT INTO playlists(id, uri, source, created_at, name, track_count, updated_at,
                     edited_seq, synced_seq) VALUES (?, ?, ?, ?, '', 0, 0, 0, 0)
-                """, seq << 16, stream, source.map { String(decoding: $0, as: UTF8.self) }, at
+                """, seq << 16, stream,
+                data["source"].map { String(decoding: $0.bytes, as: UTF8.self) }, at
             ).run()
         }
         guard var state = try state(stream) else {
             throw PlaylistEditError(description: "there is no playlist \(stream) at this point")
         }
-        if case .linked(let uri) = fact { try link(state, to: uri, seq: seq) }
-        if case .push(let step) = fact { try push(step, state.createdSeq << 16, seq: seq, at: at) }
+        let uri = data["uri"]?.text ?? ""
+        switch kind {
+        case .playlistLinked: try link(state, to: uri, seq: seq)
+        case .pushIntended, .pushCompleted, .pushFailed: try push(kind, data, state.id, line)
+        default: break
+        }
         states[stream] = nil  // The one reference is changed in place; a second would copy every row.
-        let changes = try state.apply(fact, seq: seq, at: at)
-        if case .unlinked(let uri) = fact {
+        let changes = try state.apply(kind, data, items: items, seq: seq, at: at)
+        if kind == .playlistUnlinked {
             owners[uri] = nil
             try sql(
-                "DELETE FROM playlist_mappings WHERE playlist_id = ? AND connector_name = ?",
-                state.createdSeq << 16, Self.connector(uri).name
+                "DELETE FROM playlist_mappings WHERE playlist_id = ? AND connector_name = 'spotify'",
+                state.id
             ).run()
         }
-        try write(state, changes, seq: seq, at: at, named: fact.isNaming)
+        let isNaming = [.playlistCreated, .playlistRenamed, .playlistDeleted].contains(kind)
+        try write(state, changes, seq: seq, at: at, named: isNaming)
     }
 
     private func link(_ state: PlaylistState, to uri: String, seq: Seq) throws {
-        let connector = Self.connector(uri)
-        guard connector.name == "spotify" else {
+        let prefix = "spotify:playlist:"
+        guard uri.hasPrefix(prefix) else {
             throw PlaylistEditError(description: "'\(uri)' is not a playlist of a known service")
         }
         guard owners[uri] == nil, state.links.isEmpty else {
@@ -83,17 +92,20 @@ final class PlaylistsFold {
         }
         owners[uri] = state.uri
         try sql(
-            "INSERT INTO playlist_mappings VALUES (?, ?, ?, ?, NULL)", seq << 16,
-            state.createdSeq << 16, connector.name, connector.id
+            "INSERT INTO playlist_mappings VALUES (?, ?, 'spotify', ?, NULL)", seq << 16, state.id,
+            String(uri.dropFirst(prefix.count))
         ).run()
     }
 
     /// An intention is settled once, by an event of the same playlist.
-    private func push(_ step: PushStep, _ playlist: Int64, seq: Seq, at: Milliseconds) throws {
-        guard let intended = step.intended else {
+    private func push(
+        _ kind: EventKind, _ data: JSONValue, _ playlist: Int64, _ line: EventLine
+    ) throws {
+        let (target, writes) = (data["to"], data["writes"]?.integer)
+        guard let intended = data["intended"]?.integer else {
             return try sql(
                 "INSERT INTO outbox VALUES (?, 'push', ?, ?, 'intended', ?, NULL, ?6, ?6)",
-                seq << 16, playlist, step.target, step.writes, nil, at
+                line.seq << 16, playlist, target, writes, nil, line.at
             ).run()
         }
         let settled = try sql(
@@ -101,13 +113,14 @@ final class PlaylistsFold {
             UPDATE outbox SET status = ?, target = ifnull(?, target), writes = ifnull(?, writes),
                 reason = ?, updated_at = ? WHERE id = ? AND playlist_id = ? AND status = 'intended'
             RETURNING id
-            """, step.status, step.target, step.writes, step.reason, at, intended << 16, playlist
+            """, String(kind.rawValue.dropFirst("push.".count)), target, writes, data["reason"],
+            line.at, intended << 16, playlist
         ).first { $0.integer(0) }
         guard settled != nil else {
             throw EventFault(
                 field: "intended", reason: "\(intended) is no open intention of this playlist")
         }
-        if step.status == "completed" { try synced(playlist, at) }
+        if kind == .pushCompleted { try synced(playlist, line.at) }
     }
 
     private func synced(_ playlist: Int64, _ at: Milliseconds) throws {
@@ -119,40 +132,28 @@ final class PlaylistsFold {
         _ state: PlaylistState, _ changes: RowChanges, seq: Seq, at: Milliseconds, named: Bool
     ) throws {
         states[state.uri] = state
-        let id = state.createdSeq << 16
         for row in changes.removed {
-            deleteRow.bind(1, row.id)
-            try deleteRow.run()
+            try sql("DELETE FROM playlist_tracks WHERE id = ?", row.id).run()
         }
         for row in changes.updated {
-            updateRow.bind(1, row.id)
-            updateRow.bind(2, row.sortKey.description)
-            updateRow.bind(3, row.updatedAtMS)
-            updateRow.bind(4, row.addedAtMS)
-            try updateRow.run()
+            try updateRow.run(row.id, row.sortKey.description, row.updatedAtMS, row.addedAtMS)
         }
         for row in changes.inserted {
             let node = try row.uri.flatMap { try nodes.existing($0) }
-            insertRow.bind(1, row.id)
-            insertRow.bind(2, id)
-            insertRow.bind(3, node?.trackID)
-            insertRow.bind(4, row.sortKey.description)
-            insertRow.bind(5, row.createdAtMS)
-            insertRow.bind(6, row.updatedAtMS)
-            insertRow.bind(7, node?.id)
-            insertRow.bind(8, row.addedAtMS)
-            try insertRow.run()
+            try insertRow.run(
+                row.id, state.id, node?.trackID, row.sortKey.description, row.createdAtMS,
+                row.updatedAtMS, node?.id, row.addedAtMS)
         }
         if named {
             let name = state.isDeleted ? "" : state.name
-            try sql("INSERT INTO playlist_names VALUES (?, ?, ?)", id, seq, name).run()
+            try sql("INSERT INTO playlist_names VALUES (?, ?, ?)", state.id, seq, name).run()
         }
         try sql(
             """
             UPDATE playlists SET name = ?2, description = ?3, track_count = ?4, updated_at = ?5,
                 edited_seq = ?6, synced_seq = ?7, is_deleted = ?8,
                 deleted_at = iif(?8, ifnull(deleted_at, ?9), NULL) WHERE id = ?1
-            """, id, state.name, state.description, Int64(state.rows.rows.count),
+            """, state.id, state.name, state.description, Int64(state.rows.rows.count),
             state.updatedAtMS, state.editedSeq, state.syncedSeq, Int64(state.isDeleted ? 1 : 0), at
         ).run()
     }
@@ -161,55 +162,61 @@ final class PlaylistsFold {
     private func state(_ uri: String) throws -> PlaylistState? {
         if let state = states[uri] { return state }
         guard !isComplete else { return nil }
-        let header = try Statement(
-            database,
+        var found: PlaylistState?
+        try sql(
             """
-            SELECT id, created_at, name, description, updated_at, is_deleted, edited_seq, synced_seq
+            SELECT id, name, description, updated_at, is_deleted, edited_seq, synced_seq
             FROM playlists WHERE uri = ?
-            """)
-        header.bind(1, uri)
-        let query = try Statement(
-            database,
+            """, uri
+        ).each { row in
+            var state = PlaylistState(uri: uri, createdSeq: row.integer(0) >> 16)
+            state.name = row.text(1) ?? ""
+            state.description = row.text(2)
+            state.updatedAtMS = row.integer(3)
+            state.isDeleted = row.integer(4) != 0
+            state.editedSeq = row.integer(5)
+            state.syncedSeq = row.integer(6)
+            found = state
+        }
+        guard var state = found else { return nil }
+        var rows: [PlaylistRow] = []
+        try sql(
             """
             SELECT t.id, n.uri, t.sort_key, t.added_at, t.created_at, t.updated_at
             FROM playlist_tracks t LEFT JOIN nodes n ON n.id = t.node_id
             WHERE t.playlist_id = ? ORDER BY t.sort_key
-            """)
-        let links = owners.filter { $0.value == uri }.map(\.key)
-        try header.each { row in
-            var rows: [PlaylistRow] = []
-            query.bind(1, row.integer(0))
-            try query.each {
-                rows.append(
-                    PlaylistRow(
-                        id: $0.integer(0), uri: $0.text(1), sortKey: SortKey($0.text(2) ?? ""),
-                        addedAtMS: $0.integer(3), createdAtMS: $0.integer(4),
-                        updatedAtMS: $0.integer(5)))
-            }
-            states[uri] = PlaylistState(
-                uri: uri, createdSeq: row.integer(0) >> 16, createdAtMS: row.integer(1),
-                name: row.text(2) ?? "", description: row.text(3), updatedAtMS: row.integer(4),
-                isDeleted: row.integer(5) != 0, rows: rows, links: Set(links),
-                editedSeq: row.integer(6), syncedSeq: row.integer(7))
+            """, state.id
+        ).each {
+            rows.append(
+                PlaylistRow(
+                    id: $0.integer(0), uri: $0.text(1), sortKey: SortKey($0.text(2) ?? ""),
+                    addedAtMS: $0.integer(3), createdAtMS: $0.integer(4),
+                    updatedAtMS: $0.integer(5)))
         }
-        return states[uri]
-    }
-
-    private static func connector(_ uri: String) -> (name: String, id: String) {
-        let prefix = "spotify:playlist:"
-        return uri.hasPrefix(prefix) ? ("spotify", String(uri.dropFirst(prefix.count))) : ("", uri)
-    }
-
-    private static func connectorURI(_ name: String?, _ id: String?) -> String {
-        "\(name ?? ""):playlist:\(id ?? "")"
+        state.rows = PlaylistRows(rows)
+        state.links = Set(owners.filter { $0.value == uri }.map(\.key))
+        states[uri] = state
+        return state
     }
 
     // MARK: Fetches
 
     /// A page waits for the event that closes its fetch.
-    func page(_ items: [PlaylistItem], stream: String, seq: Seq) {
-        pages[seq] = (stream, items)
+    func page(_ items: [PlaylistItem], _ line: EventLine) {
+        pages[line.seq] = (line.streamName, items)
         pagesChanged = true
+    }
+
+    /// Writes down the pages that wait.
+    func flush() throws {
+        guard pagesChanged else { return }
+        try sql("DELETE FROM page_items").run()
+        for (seq, page) in pages {
+            for (ordinal, item) in ([nil] + page.items).enumerated() {
+                try sql("INSERT INTO page_items VALUES (?, ?, ?, ?, ?)").run(
+                    seq, Int64(ordinal) - 1, page.stream, item?.uri, item?.addedAtMS)
+            }
+        }
     }
 
     /// Notes that a fetch is complete.
@@ -222,12 +229,11 @@ final class PlaylistsFold {
 
     /// Takes in the pages of a fetch that is complete.
     func fetched(_ kind: EventKind, _ data: JSONValue, _ line: EventLine) throws {
-        let (stream, at) = (line.streamName, line.at)
         var items: [PlaylistItem] = []
         for page in data["pages"]?.elements ?? [] {
-            guard let seq = page.integer, let found = pages[seq], found.stream == stream else {
-                throw PlaylistEditError(
-                    description: "page \(page.integer ?? 0) of this fetch is not there")
+            let seq = page.integer ?? 0
+            guard let found = pages[seq], found.stream == line.streamName else {
+                throw PlaylistEditError(description: "page \(seq) of this fetch is not there")
             }
             items += found.items
         }
@@ -239,23 +245,21 @@ final class PlaylistsFold {
             throw PlaylistEditError(
                 description: "the pages hold \(count) rows with those kept, not the count named")
         }
-        let before = pages.count
-        pages = pages.filter { $0.value.stream != stream }
-        pagesChanged = pagesChanged || pages.count != before
+        pages = pages.filter { $0.value.stream != line.streamName }
+        pagesChanged = true
         try fetched(count, line)
         switch kind {
-        case .spotifyLikesFetched:
-            try likes(items, of: "spotify", kept: kept, seq: line.seq, at: at)
-        case .lastfmLovesFetched:
-            try likes(items, of: "lastfm", kept: kept, seq: line.seq, at: at)
+        case .spotifyLikesFetched: try likes(items, of: "spotify", kept: kept, line)
+        case .lastfmLovesFetched: try likes(items, of: "lastfm", kept: kept, line)
         case .spotifyPlaylistsFetched: try listed(items.compactMap(\.uri))
-        default: try playlistFetched(items, data, stream: stream, seq: line.seq, at: at)
+        default: try playlistFetched(items, data, line)
         }
     }
 
     private func playlistFetched(
-        _ items: [PlaylistItem], _ data: JSONValue, stream: String, seq: Seq, at: Milliseconds
+        _ items: [PlaylistItem], _ data: JSONValue, _ line: EventLine
     ) throws {
+        let (stream, seq, at) = (line.streamName, line.seq, line.at)
         try sql(
             """
             INSERT INTO service_playlists(id, uri, name, snapshot_id, fetched_snapshot, item_count,
@@ -263,8 +267,8 @@ final class PlaylistsFold {
             ON CONFLICT(uri) DO UPDATE SET name = ifnull(?3, name), snapshot_id = ifnull(?4, snapshot_id),
                 fetched_snapshot = ?4, item_count = ?5, description = ifnull(?6, description),
                 updated_at = ?7
-            """, seq << 16, stream, data["name"]?.text, data["snapshot_id"]?.text,
-            Int64(items.count), data["description"]?.text, at
+            """, seq << 16, stream, data["name"], data["snapshot_id"], Int64(items.count),
+            data["description"], at
         ).run()
         guard let owner = owners[stream], var state = try state(owner) else { return }
         let name = state.name
@@ -273,11 +277,11 @@ final class PlaylistsFold {
         states[owner] = state
         guard let changes else { return }
         try write(state, changes, seq: seq, at: at, named: state.name != name)
-        try synced(state.createdSeq << 16, at)
+        try synced(state.id, at)
     }
 
     /// A playlist as a list of playlists shows it.
-    func observed(_ data: JSONValue, stream: String, seq: Seq, at: Milliseconds) throws {
+    func observed(_ data: JSONValue, _ line: EventLine) throws {
         guard let list = data["payload"] else { return }
         try sql(
             """
@@ -286,101 +290,68 @@ final class PlaylistsFold {
             ON CONFLICT(uri) DO UPDATE SET (name, owner, snapshot_id, item_count, description, digest,
                 updated_at) = (excluded.name, excluded.owner, excluded.snapshot_id,
                 excluded.item_count, excluded.description, excluded.digest, excluded.updated_at)
-            """, seq << 16, stream, list["name"]?.text, list["owner"]?["id"]?.text,
-            list["snapshot_id"]?.text, (list["items"] ?? list["tracks"])?["total"]?.integer,
-            list["description"]?.text, data["digest"]?.text, at
+            """, line.seq << 16, line.streamName, list["name"], list["owner"]?["id"],
+            list["snapshot_id"], (list["items"] ?? list["tracks"])?["total"]?.integer,
+            list["description"], data["digest"], line.at
         ).run()
     }
 
     /// The list of playlists is complete: what it does not name is not listed any more.
     private func listed(_ uris: [String]) throws {
-        try sql("UPDATE service_playlists SET is_listed = 0 WHERE is_listed = 1").run()
-        for uri in uris {
-            try sql("UPDATE service_playlists SET is_listed = 1 WHERE uri = ?", uri).run()
-        }
+        let list = JSON.array(uris.map { .text($0) }).text
+        try sql(
+            "UPDATE service_playlists SET is_listed = uri IN (SELECT value FROM json_each(?))", list
+        ).run()
     }
 
     /// Takes in a list of likes.
     ///
     /// - Parameter kept: How many older ones were not read again and stay; nil for a whole list.
     private func likes(
-        _ items: [PlaylistItem], of service: String, kept: Int64?, seq: Seq, at: Milliseconds
+        _ items: [PlaylistItem], of service: String, kept: Int64?, _ line: EventLine
     ) throws {
-        var known: [Int64: (id: Int64, isDeleted: Bool)] = [:]
+        var unnamed: [Int64: (id: Int64, isDeleted: Bool)] = [:]
         try sql("SELECT node_id, id, is_deleted FROM likes WHERE service = ?", service).each {
-            known[$0.integer(0)] = ($0.integer(1), $0.integer(2) != 0)
+            unnamed[$0.integer(0)] = ($0.integer(1), $0.integer(2) != 0)
         }
+        var named: Set<Int64> = []
         var ordinal: Int64 = 0
         for item in items {
             guard let node = try item.uri.flatMap({ try nodes.existing($0) }) else { continue }
-            if let like = known[node.id] {
-                known[node.id] = (-1, false)  // Seen; a second row of one track changes nothing.
-                guard like.isDeleted else { continue }
+            // A second row of one track changes nothing.
+            guard named.insert(node.id).inserted else { continue }
+            guard let like = unnamed.removeValue(forKey: node.id) else {
                 try sql(
-                    """
-                    UPDATE likes SET is_deleted = 0, deleted_at = NULL, liked_at = ?, updated_at = ?
-                    WHERE id = ?
-                    """, item.addedAtMS, at, like.id
+                    "INSERT INTO likes VALUES (?, ?, ?, ?, ?, ?6, ?6, 0, NULL)",
+                    line.seq << 16 | ordinal, node.id, node.trackID, service, item.addedAtMS,
+                    line.at
                 ).run()
+                ordinal += 1
                 continue
             }
+            guard like.isDeleted else { continue }
             try sql(
-                "INSERT INTO likes VALUES (?, ?, ?, ?, ?, ?6, ?6, 0, NULL)", seq << 16 | ordinal,
-                node.id, node.trackID, service, item.addedAtMS, at
+                """
+                UPDATE likes SET is_deleted = 0, deleted_at = NULL, liked_at = ?, updated_at = ?
+                WHERE id = ?
+                """, item.addedAtMS, line.at, like.id
             ).run()
-            known[node.id] = (-1, false)
-            ordinal += 1
         }
-        let unnamed = known.values.filter { $0.id >= 0 && !$0.isDeleted }
+        unnamed = unnamed.filter { !$0.value.isDeleted }
         guard kept == nil || kept == Int64(unnamed.count) else {
             throw EventFault(
                 field: "kept", reason: "must be \(unnamed.count), the likes that no page names")
         }
-        for like in kept == nil ? unnamed : [] {
+        for like in kept == nil ? Array(unnamed.values) : [] {
             try sql(
                 "UPDATE likes SET is_deleted = 1, deleted_at = ?1, updated_at = ?1 WHERE id = ?2",
-                at, like.id
+                line.at, like.id
             ).run()
-        }
-    }
-
-    // MARK: Pages between two batches
-
-    private func loadPages() throws {
-        try Statement(
-            database,
-            "SELECT page_seq, stream, uri, added_at, ordinal FROM page_items ORDER BY 1, 5"
-        ).each { row in
-            let item = PlaylistItem(
-                uri: row.text(2), addedAtMS: row.isNull(3) ? nil : row.integer(3))
-            // Ordinal -1 stands for the page itself, which may have no rows.
-            pages[row.integer(0), default: (row.text(1) ?? "", [])].items +=
-                row.integer(4) < 0 ? [] : [item]
-        }
-    }
-
-    /// Writes down the pages whose fetch is still open.
-    func flush() throws {
-        guard pagesChanged else { return }
-        pagesChanged = false
-        try Statement(database, "DELETE FROM page_items").run()
-        for (seq, page) in pages {
-            for (ordinal, item) in ([nil] + page.items).enumerated() {
-                try sql(
-                    "INSERT INTO page_items VALUES (?, ?, ?, ?, ?)", seq, Int64(ordinal) - 1,
-                    page.stream, item?.uri, item?.addedAtMS
-                ).run()
-            }
         }
     }
 }
 
-extension PlaylistFact {
-    /// Whether it gives the playlist a name or takes it away.
-    fileprivate var isNaming: Bool {
-        switch self {
-        case .created, .renamed, .deleted: true
-        default: false
-        }
-    }
+extension PlaylistState {
+    /// The id of its row.
+    fileprivate var id: Int64 { createdSeq << 16 }
 }

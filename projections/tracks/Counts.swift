@@ -7,16 +7,16 @@ extension Groups {
     ///
     /// - Parameter plays: Everybody's plays; nil keeps what an earlier answer said.
     func count(
-        _ node: Node, user: String?, plays: Int64?, userPlays: Int64, id: Int64, at: Milliseconds
+        _ node: Node, user: String?, plays: Int64?, userPlays: Int64?, id: Int64, at: Milliseconds
     ) throws {
         guard isKept else { return }
-        touch(counts: node.id)
+        counted.insert(node.id)
         try sql(
             """
             INSERT INTO lastfm_counts VALUES (?1, ?2, ?3, ?4, ?5, ?6)
             ON CONFLICT(node_id, user_id) DO UPDATE SET play_count = ifnull(?4, play_count),
                 user_play_count = ?5, last_updated = ?6
-            """, id, node.id, user, plays, userPlays, at
+            """, id, node.id, user, plays, userPlays ?? 0, at
         ).run()
     }
 

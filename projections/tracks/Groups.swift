@@ -14,29 +14,16 @@ final class Groups {
     let sql: Statements
     /// Whether the tables of the tracks are kept; else they stand as they are in the end.
     let isKept: Bool
-    private let models: Set<ReadModel>
+    /// Nodes that Last.fm counted for.
+    var counted: Set<Int64> = []
+    private let keepsMappings: Bool
     private var matched: Set<String> = []  // those that follow, by URI
-    private var counted: Set<Int64> = []
-    private(set) var described: Set<Int64> = []
-
-    private struct Member {
-        let id, trackID: Int64
-        let uri: String
-        /// Of the match that leads to the head; 0 for the head itself.
-        let confidence, assertedAt: Milliseconds
-    }
 
     init(_ database: OpaquePointer, models: Set<ReadModel>) {
         sql = Statements(database)
         isKept = models.contains(.tracks)
-        self.models = models
+        keepsMappings = models.contains(.mappings)
     }
-
-    /// Notes that Last.fm counted for an entity.
-    func touch(counts node: Int64) { counted.insert(node) }
-
-    /// Notes that an entity that was known before has other facts.
-    func touch(facts node: Int64) { described.insert(node) }
 
     /// Takes in a match.
     ///
@@ -58,13 +45,15 @@ final class Groups {
         guard isKept else { return }
         try sql(
             "INSERT OR REPLACE INTO matches VALUES (?, ?, ?, ?, ?, ?, ?)", line.seq << 16, pair[0],
-            pair[1], data["method"]?.text, confidence, data["matcher"]?.integer, line.at
+            pair[1], data["method"], confidence, data["matcher"]?.integer, line.at
         ).run()
     }
 
     /// Derives what depends on groups; needs the indexes. Nothing is folded after it.
-    func settle() throws {
-        guard models.contains(.mappings) else { return }
+    ///
+    /// - Parameter described: Nodes that were known before and got other facts.
+    func settle(described: Set<Int64>) throws {
+        guard keepsMappings else { return }
         var heads: Set<Int64> = []
         for uri in matched.sorted() { heads.formUnion(try follow(uri)) }
         guard isKept else { return }
@@ -127,61 +116,52 @@ final class Groups {
     ///
     /// - Returns: Whether an entity went to another track.
     private func group(_ head: Int64) throws -> Bool {
-        var members: [Member] = []
-        try sql(
-            """
-            SELECT n.id, n.track_id, n.uri, m.confidence, m.asserted_at FROM nodes n
-            JOIN nodes s ON s.id = ?1 LEFT JOIN matches m
+        let members = """
+            FROM nodes n JOIN nodes s ON s.id = ?1 LEFT JOIN matches m
                 ON m.a_uri = min(n.uri, s.uri) AND m.b_uri = max(n.uri, s.uri)
-            WHERE n.id = ?1 OR n.anchor = ?1 ORDER BY n.id
-            """, head
-        ).each { row in
-            members.append(
-                Member(
-                    id: row.integer(0), trackID: row.integer(1), uri: row.text(2) ?? "",
-                    confidence: row.integer(3), assertedAt: row.integer(4)))
-        }
+            WHERE (n.id = ?1 OR n.anchor = ?1)
+            """
         // An entity of Last.fm that nothing was matched with stays what it is.
-        guard let first = members.first, members.count > 1 || first.uri.hasPrefix("spotify:") else {
-            return false
-        }
-        let page = members.filter { $0.uri.hasPrefix("lastfm:") }.min {
-            ($1.confidence, $0.uri) < ($0.confidence, $1.uri)
-        }
-        let url = page.flatMap { TextURI.lastfmURL(of: $0.uri) }
-        var isRegrouped = false
-        for member in members {
-            // The head goes into an older entity's track by the match with that one.
-            let decidedAt = member.id == head ? first.assertedAt : member.assertedAt
-            let deletedAt: Milliseconds? = member.id == first.id ? nil : decidedAt
-            if member.id != head { try describe(member, by: head) }
-            try sql(
-                """
-                UPDATE tracks SET lastfm_url = ?1, is_deleted = ?2 IS NOT NULL, deleted_at = ?2
-                WHERE id = ?3
-                """, url, deletedAt, member.id
-            ).run()
-            guard member.trackID != first.id else { continue }
-            isRegrouped = true
-            try sql(
-                "UPDATE listens SET track_id = ? WHERE track_id = ? AND node_id = ?", first.id,
-                member.trackID, member.id
-            ).run()
-            for table in ["nodes", "track_mappings"] {
-                try sql("UPDATE \(table) SET track_id = ? WHERE id = ?", first.id, member.id).run()
-            }
-        }
-        return isRegrouped
-    }
-
-    /// Shows the head's facts in the row of one that follows it.
-    private func describe(_ member: Member, by head: Int64) throws {
+        let oldest = try sql(
+            """
+            SELECT n.id, m.asserted_at \(members) AND (s.uri GLOB 'spotify:*'
+                OR EXISTS (SELECT 1 FROM nodes WHERE anchor = ?1)) ORDER BY n.id LIMIT 1
+            """, head
+        ).first { (id: $0.integer(0), assertedAt: $0.integer(1)) }
+        guard let oldest else { return false }
+        let page = try sql(
+            """
+            SELECT n.uri \(members) AND n.uri GLOB 'lastfm:*'
+            ORDER BY m.confidence DESC, n.uri LIMIT 1
+            """, head
+        ).first { $0.text(0) }
+        // Those that follow show the head's facts. The head goes into an older entity's track by the
+        // match with that one.
         try sql(
             """
             UPDATE tracks SET (title, artists, album, duration_ms, release_date, isrc, spotify_id,
-                updated_at) = (SELECT title, artists, album, duration_ms, release_date, isrc, spotify_id,
-                max(updated_at, ?3) FROM tracks WHERE id = ?2) WHERE id = ?1
-            """, member.id, head, member.assertedAt
+                updated_at, lastfm_url, is_deleted, deleted_at) = (h.title, h.artists, h.album,
+                h.duration_ms, h.release_date, h.isrc, h.spotify_id,
+                max(h.updated_at, ifnull(f.asserted_at, 0)), ?2, f.id <> ?3,
+                iif(f.id = ?3, NULL, ifnull(f.asserted_at, ?4)))
+            FROM tracks h, (SELECT n.id, m.asserted_at \(members)) f
+            WHERE h.id = ?1 AND tracks.id = f.id
+            """, head, (page ?? nil).flatMap { TextURI.lastfmURL(of: $0) }, oldest.id,
+            oldest.assertedAt
         ).run()
+        try sql(
+            """
+            UPDATE listens SET track_id = ?2 WHERE id IN (SELECT l.id FROM nodes n CROSS JOIN listens l
+                ON l.track_id = n.track_id AND l.node_id = n.id
+                WHERE (n.id = ?1 OR n.anchor = ?1) AND n.track_id <> ?2)
+            """, head, oldest.id
+        ).run()
+        let move = """
+            SET track_id = ?2 WHERE track_id <> ?2
+                AND id IN (SELECT id FROM nodes WHERE id = ?1 OR anchor = ?1)
+            """
+        try sql("UPDATE track_mappings \(move)", head, oldest.id).run()
+        return try sql("UPDATE nodes \(move) RETURNING id", head, oldest.id).first { _ in true }
+            != nil
     }
 }

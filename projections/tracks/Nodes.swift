@@ -10,6 +10,7 @@ struct NodeFacts {
     var durationMS: Int64?
     var releaseDate: JSONValue?
     var isrc: JSONValue?
+    /// How good the source is for names: the service itself, else a history row, else a playlist's row.
     var rank: Int64 = 0
 }
 
@@ -22,39 +23,41 @@ struct Node {
 
 /// Keeps nodes, tracks and mappings: every connector entity that an event names is its own track.
 ///
-/// Names come from the best source so far: the service itself, else a history row, else a playlist's
-/// row. The service's newest word replaces its older one; of the others the first stands.
+/// Names come from the best source so far. The service's newest word replaces its older one; of the
+/// others the first stands.
 final class Nodes {
+    /// Nodes that were not new and got other facts, unless all are new.
+    private(set) var described: Set<Int64> = []
     private var known: [String: Node] = [:]
+    private var newest: Int64 = 0  // the id of the node that came last
     private let isComplete: Bool
-    private let touched: (Int64) -> Void
-    private let models: Set<ReadModel>
+    private let keepsTracks: Bool
+    private let keepsMappings: Bool
     private let find: Statement
     private let insertNode: Statement
-    private let insertTrack: Statement
+    private let upsertTrack: Statement
     private let insertMapping: Statement
     private let updateNode: Statement
     private let updateDigest: Statement
-    private let updateTrack: Statement
 
     /// - Parameter fresh: Whether the tables hold nothing that is not loaded here; the index on URIs may
     ///   be missing then.
-    /// - Parameter touched: Hears of nodes that are not new and got other facts, unless all are new.
-    init(
-        _ database: OpaquePointer, models: Set<ReadModel>, fresh: Bool,
-        touched: @escaping (Int64) -> Void
-    ) throws {
-        self.models = models
-        self.touched = touched
+    init(_ database: OpaquePointer, models: Set<ReadModel>, fresh: Bool) throws {
+        keepsTracks = models.contains(.tracks)
+        keepsMappings = models.contains(.mappings)
         isComplete = fresh
         find = try Statement(database, "SELECT id, track_id, rank FROM nodes WHERE uri = ?")
         insertNode = try Statement(
             database, "INSERT INTO nodes(id, uri, track_id, rank) VALUES (?, ?, ?, ?)")
-        insertTrack = try Statement(
+        upsertTrack = try Statement(
             database,
             """
             INSERT INTO tracks(id, created_at, updated_at, title, artists, album, duration_ms,
-                release_date, isrc, spotify_id, lastfm_url) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                release_date, isrc, spotify_id, lastfm_url) VALUES (?, ?2, ?2, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT(id) DO UPDATE SET updated_at = ?2, title = ifnull(?3, title),
+                artists = ifnull(?4, artists), album = ifnull(?5, album),
+                duration_ms = ifnull(?6, duration_ms), release_date = ifnull(?7, release_date),
+                isrc = ifnull(?8, isrc)
             """)
         insertMapping = try Statement(
             database,
@@ -64,17 +67,9 @@ final class Nodes {
             """)
         updateNode = try Statement(database, "UPDATE nodes SET rank = ?2 WHERE id = ?1")
         updateDigest = try Statement(database, "UPDATE nodes SET digest = ?2 WHERE id = ?1")
-        updateTrack = try Statement(
-            database,
-            """
-            UPDATE tracks SET updated_at = ?3, title = ifnull(?4, title), artists = ifnull(?5, artists),
-                album = ifnull(?6, album), duration_ms = ifnull(?7, duration_ms),
-                release_date = ifnull(?8, release_date), isrc = ifnull(?9, isrc) WHERE id = ?1
-            """)
         guard fresh else { return }
         try Statement(database, "SELECT id, track_id, rank, uri FROM nodes").each { row in
-            known[row.text(3) ?? ""] = Node(
-                id: row.integer(0), trackID: row.integer(1), rank: row.integer(2))
+            known[row.text(3) ?? ""] = Node(row)
         }
     }
 
@@ -82,45 +77,39 @@ final class Nodes {
     ///
     /// - Parameters:
     ///   - rank: How good a source the event is for names.
-    ///   - ordinal: How many nodes the event brought in so far; counted up for a new one.
     ///   - facts: What it tells; asked for only when it is needed.
     func node(
-        _ uri: Bytes, rank: Int64, in line: EventLine, ordinal: inout Int64, facts: () -> NodeFacts
+        _ uri: Bytes, rank: Int64, in line: EventLine, facts: () -> NodeFacts
     ) throws -> Node {
         let name = String(decoding: uri, as: UTF8.self)
-        guard var node = try known[name] ?? load(name) else {
-            let id = line.seq << 16 | ordinal
-            ordinal += 1
-            let node = Node(id: id, trackID: id, rank: rank)
-            try insert(node, name, uri, facts(), line.at)
-            known[name] = node
+        if var node = try known[name] ?? load(name) {
+            // Folded without its tracks, a mapping comes from the event that brought in its node.
+            if !keepsTracks, node.id >> 16 == line.seq { try map(node, connector(name), line.at) }
+            guard keepsTracks, rank > node.rank || (rank == 3 && node.rank == 3) else {
+                return node
+            }
+            if rank > node.rank {
+                node.rank = rank
+                known[name] = node
+                try updateNode.run(node.id, rank)
+            }
+            try write(facts(), uri, node, nil, line.at)
+            if !isComplete { described.insert(node.id) }
             return node
         }
-        // Folded without its tracks, a mapping comes from the event that brought in its node.
-        if !models.contains(.tracks), node.id >> 16 == line.seq {
-            try map(node, connector(name), line.at)
-        }
-        guard rank > node.rank || (rank == 3 && node.rank == 3), models.contains(.tracks) else {
-            return node
-        }
-        if rank > node.rank {
-            node.rank = rank
-            known[name] = node
-            updateNode.bind(1, node.id)
-            updateNode.bind(2, rank)
-            try updateNode.run()
-        }
-        try write(facts(), uri, to: updateTrack, id: node.id, line.at)
-        if !isComplete { touched(node.id) }
+        newest = max(newest + 1, line.seq << 16)
+        let node = Node(id: newest, trackID: newest, rank: rank)
+        known[name] = node
+        try insertNode.run(node.id, name, node.trackID, rank)
+        let connector = connector(name)
+        try write(facts(), uri, node, connector, line.at)
+        try map(node, connector, line.at)
         return node
     }
 
     /// Keeps what the service's last word on a node was, for who would record it again.
     func observed(_ node: Node, digest: JSONValue?) throws {
-        guard models.contains(.tracks) else { return }
-        updateDigest.bind(1, node.id)
-        updateDigest.bind(2, text: digest)
-        try updateDigest.run()
+        if keepsTracks { try updateDigest.run(node.id, digest) }
     }
 
     /// Finds a node that an earlier event brought in.
@@ -129,67 +118,45 @@ final class Nodes {
     private func load(_ uri: String) throws -> Node? {
         guard !isComplete else { return nil }
         find.bind(1, uri)
-        let node = try find.first {
-            Node(id: $0.integer(0), trackID: $0.integer(1), rank: $0.integer(2))
-        }
+        let node = try find.first { Node($0) }
         // A long catch-up keeps what it has met, within bounds; all of it can be found again.
         if known.count > 200_000 { known.removeAll(keepingCapacity: true) }
         if let node { known[uri] = node }
         return node
     }
 
-    private func insert(
-        _ node: Node, _ name: String, _ uri: Bytes, _ facts: NodeFacts, _ at: Milliseconds
-    ) throws {
-        let connector = connector(name)
-        if models.contains(.tracks) {
-            insertNode.bind(1, node.id)
-            insertNode.bindInPlace(2, uri)
-            insertNode.bind(3, node.trackID)
-            insertNode.bind(4, node.rank)
-            try insertNode.run()
-            insertTrack.bind(10, connector?.name == "spotify" ? connector?.id : nil)
-            insertTrack.bind(11, connector?.name == "lastfm" ? connector?.id : nil)
-            try write(facts, uri, to: insertTrack, id: node.id, at)
-        }
-        try map(node, connector, at)
-    }
-
     private func map(_ node: Node, _ connector: (name: String, id: String)?, _ at: Milliseconds)
         throws
     {
-        guard models.contains(.mappings), let connector else { return }
-        insertMapping.bind(1, node.id)
-        insertMapping.bind(2, node.trackID)
-        insertMapping.bind(3, connector.name)
-        insertMapping.bind(4, connector.id)
-        insertMapping.bind(5, at)
-        try insertMapping.run()
+        guard keepsMappings, let connector else { return }
+        try insertMapping.run(node.id, node.trackID, connector.name, connector.id, at)
     }
 
     private func write(
-        _ facts: NodeFacts, _ uri: Bytes, to statement: Statement, id: Int64, _ at: Milliseconds
+        _ facts: NodeFacts, _ uri: Bytes, _ node: Node, _ connector: (name: String, id: String)?,
+        _ at: Milliseconds
     ) throws {
-        statement.bind(1, id)
-        if statement === insertTrack { statement.bind(2, at) }
-        statement.bind(3, at)
-        if facts.rank == 0, let named = TextURI(uri) {
-            statement.bind(4, named.title)
-            statement.bind(5, JSON.array([.text(named.artist)]).text)
-        } else {
-            statement.bind(4, text: facts.title)
-            statement.bind(5, facts.artists.map { String(decoding: $0, as: UTF8.self) })
-        }
-        statement.bind(6, text: facts.album)
-        statement.bind(7, facts.durationMS)
-        statement.bind(8, text: facts.releaseDate)
-        statement.bind(9, facts.isrc?.text?.uppercased())
-        try statement.run()
+        let named = facts.rank == 0 ? TextURI(uri) : nil
+        let title: (any Bindable)? = named?.title ?? facts.title
+        try upsertTrack.run(
+            node.id, at, title,
+            named.map { JSON.array([.text($0.artist)]).text }
+                ?? facts.artists.map { String(decoding: $0, as: UTF8.self) },
+            facts.album, facts.durationMS, facts.releaseDate, facts.isrc?.text?.uppercased(),
+            connector?.name == "spotify" ? connector?.id : nil,
+            connector?.name == "lastfm" ? connector?.id : nil)
     }
 
     /// What the service itself calls an entity.
     private func connector(_ uri: String) -> (name: String, id: String)? {
         if uri.hasPrefix("spotify:track:") { return ("spotify", String(uri.dropFirst(14))) }
         return TextURI.lastfmURL(of: uri).map { ("lastfm", $0) }
+    }
+}
+
+extension Node {
+    /// Reads `id, track_id, rank`.
+    fileprivate init(_ row: Statement) {
+        self.init(id: row.integer(0), trackID: row.integer(1), rank: row.integer(2))
     }
 }

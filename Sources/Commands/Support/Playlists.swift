@@ -112,9 +112,11 @@ extension FoundPlaylist {
             guard isOwn || links.contains(where: line.stream.elementsEqual) else { return }
             try Catalogue.read(line) { kind, data in
                 var changes: RowChanges?
-                if isOwn, let fact = try PlaylistFact(kind, data) {
-                    state = state ?? PlaylistState(uri: uri, fact, seq: line.seq, at: line.at)
-                    changes = try state?.apply(fact, seq: line.seq, at: line.at)
+                if isOwn {
+                    if state == nil, kind == .playlistCreated {
+                        state = PlaylistState(uri: uri, createdSeq: line.seq)
+                    }
+                    changes = try state?.apply(kind, data, seq: line.seq, at: line.at)
                     links = (state?.links ?? []).map { Array($0.utf8) }
                 } else if kind == .spotifyPlaylistPage {
                     pages[line.seq] = listedItems(ofPage: data)
