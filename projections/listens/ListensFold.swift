@@ -11,7 +11,6 @@ final class ListensFold {
         let node: Int64?
     }
 
-    private let database: OpaquePointer
     private let sql: Statements
     private let insert: Statement
     private let isComplete: Bool
@@ -23,7 +22,6 @@ final class ListensFold {
     private static let firstScrobbleMS: Milliseconds = 1_009_843_200_000
 
     init(_ database: OpaquePointer, fresh: Bool) throws {
-        self.database = database
         sql = Statements(database)
         isComplete = fresh
         insert = try Statement(
@@ -139,16 +137,16 @@ final class ListensFold {
         guard !recent.isEmpty || nodes != nil else { return [] }
         var places: [(titleKey: Int64, startMS: Int64)] = []
         var moves: [(id: Int64, key: Int64?, start: Int64)] = []
+        let which =
+            nodes == nil
+            ? "?1 = 0"
+            : "l.node_id = ?1 AND l.track_id = (SELECT track_id FROM nodes WHERE id = ?1)"
         for node in nodes?.sorted() ?? [0] {
             try sql(
                 """
                 SELECT l.id, l.listened_at, l.ended_at - ifnull(t.duration_ms, 0), l.title_key, t.title
-                FROM listens l JOIN tracks t ON t.id = l.node_id WHERE l.channel = 4 AND
-                """
-                    + (nodes == nil
-                        ? " ?1 = 0"
-                        : " l.node_id = ?1 AND l.track_id = (SELECT track_id FROM nodes WHERE id = ?1)"),
-                node
+                FROM listens l JOIN tracks t ON t.id = l.node_id WHERE l.channel = 4 AND \(which)
+                """, node
             ).each { row in
                 var title = row.text(4)
                 let key = title?.withUTF8 { titleKeys.key($0) }
@@ -162,10 +160,8 @@ final class ListensFold {
             }
         }
         for move in moves {
-            try sql(
-                "UPDATE listens SET title_key = ?, listened_at = ? WHERE id = ?", move.key,
-                move.start, move.id
-            ).run()
+            try sql("UPDATE listens SET title_key = ?, listened_at = ? WHERE id = ?").run(
+                move.key, move.start, move.id)
         }
         return places
     }
@@ -178,53 +174,39 @@ final class ListensFold {
     ///
     /// - Parameter all: Whether every row is new: then the index is read once in order instead.
     private func markNearDuplicates(from seq: Seq, all: Bool) throws {
-        let candidates = all ? try neighbours() : try rows(from: seq)
-        let earlier = try Statement(
-            database,
-            """
-            SELECT 1 FROM listens AS new JOIN listens AS old ON old.track_id = new.track_id
-                AND old.ended_at BETWEEN new.ended_at - 2000 AND new.ended_at + 2000
-            WHERE new.id = ? AND new.reason IS NULL AND new.channel = 0 AND old.node_id = new.node_id AND old.id < new.id
-                AND old.ms_played = new.ms_played AND old.channel = new.channel
-                AND (old.reason IS NULL OR old.reason = 'near_duplicate') LIMIT 1
-            """)
-        let mark = try Statement(
-            database, "UPDATE listens SET reason = 'near_duplicate' WHERE id = ?")
-        for id in candidates {
-            earlier.bind(1, id)
-            guard try earlier.first({ _ in true }) == true else { continue }
-            mark.bind(1, id)
-            try mark.run()
-        }
-    }
-
-    /// Rows of one track that ended at most 2 s after the one before in time, and those ones.
-    private func neighbours() throws -> [Int64] {
-        var found: [Int64] = []
-        var last: (track: Int64, end: Int64, id: Int64) = (0, .min / 2, 0)
-        try Statement(
-            database,
-            """
-            SELECT track_id, ended_at, id FROM listens INDEXED BY listens_track
-            WHERE track_id IS NOT NULL AND ended_at IS NOT NULL ORDER BY track_id, ended_at
-            """
-        ).each { row in
-            let this = (track: row.integer(0), end: row.integer(1), id: row.integer(2))
-            if this.track == last.track, this.end - last.end <= 2000 {
-                if found.last != last.id { found.append(last.id) }
-                found.append(this.id)
+        var candidates: [Int64] = []
+        if all {
+            // Rows of one track that ended at most 2 s after the one before in time, and those ones.
+            var last: (track: Int64, end: Int64, id: Int64) = (0, .min / 2, 0)
+            try sql(
+                """
+                SELECT track_id, ended_at, id FROM listens INDEXED BY listens_track
+                WHERE track_id IS NOT NULL AND ended_at IS NOT NULL ORDER BY track_id, ended_at
+                """
+            ).each { row in
+                let this = (track: row.integer(0), end: row.integer(1), id: row.integer(2))
+                if this.track == last.track, this.end - last.end <= 2000 {
+                    candidates += [last.id, this.id]
+                }
+                last = this
             }
-            last = this
+        } else {
+            try sql("SELECT id FROM listens WHERE id >= ? AND reason IS NULL", seq << 16).each {
+                candidates.append($0.integer(0))
+            }
         }
-        return found
-    }
-
-    private func rows(from seq: Seq) throws -> [Int64] {
-        var found: [Int64] = []
-        let query = try Statement(
-            database, "SELECT id FROM listens WHERE id >= ? AND reason IS NULL")
-        query.bind(1, seq << 16)
-        try query.each { found.append($0.integer(0)) }
-        return found
+        for id in candidates {
+            try sql(
+                """
+                UPDATE listens AS new SET reason = 'near_duplicate'
+                WHERE id = ? AND reason IS NULL AND channel = 0 AND EXISTS (SELECT 1 FROM listens old
+                    WHERE old.track_id = new.track_id
+                    AND old.ended_at BETWEEN new.ended_at - 2000 AND new.ended_at + 2000
+                    AND old.node_id = new.node_id AND old.id < new.id
+                    AND old.ms_played = new.ms_played AND old.channel = new.channel
+                    AND (old.reason IS NULL OR old.reason = 'near_duplicate'))
+                """, id
+            ).run()
+        }
     }
 }
