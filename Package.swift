@@ -120,7 +120,7 @@ let package = Package(
                 "Events", "JSONText", "Ledger", "Music", "Projections", "Projector", "TestSupport",
             ] + sqlite, swiftSettings: settings),
         .testTarget(
-            name: "CommandsTests", dependencies: ["JSONText", "Ledger", "TestSupport"],
+            name: "CommandsTests", dependencies: ["JSONText", "Ledger", "TestSupport"] + sqlite,
             exclude: ["Goldens"], swiftSettings: settings),
         .testTarget(
             name: "SandboxTests", dependencies: ["Sandbox", "TestSupport"], swiftSettings: settings),
