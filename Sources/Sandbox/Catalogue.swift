@@ -8,9 +8,9 @@ struct Track: Codable, Sendable {
     var artists: [String]
     var album: String
     var isrc: String?
-    var durationMS: Int
-    var released: String
-    var number: Int
+    var durationMS = 200_000
+    var released = "2020-01-01"
+    var number = 1
 
     var uri: String { "spotify:track:\(id)" }
 }
@@ -18,10 +18,8 @@ struct Track: Codable, Sendable {
 /// Base-62 letters that stand for a text, always the same ones.
 func identifier(_ text: String, length: Int = 22) -> String {
     let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
-    let letters = SHA256.digest(Array(text.utf8)).bytes.prefix(length).map {
-        alphabet[Int($0) % 62]
-    }
-    return String(decoding: letters, as: UTF8.self)
+    let bytes = SHA256.digest(Array(text.utf8)).bytes.prefix(length)
+    return String(decoding: bytes.map { alphabet[Int($0) % 62] }, as: UTF8.self)
 }
 
 extension World {
@@ -32,12 +30,10 @@ extension World {
     mutating func ensure(_ uri: String?) {
         guard let uri, uri.hasPrefix("spotify:track:") else { return }
         let id = String(uri.dropFirst(14))
-        tracks[id] =
-            tracks[id]
-            ?? Track(
-                id: id, name: "Track \(id.prefix(6))", artists: ["Artist \(id.suffix(3))"],
-                album: "Album \(id.suffix(2))", durationMS: 200_000, released: "2020-01-01",
-                number: 1)
+        let made = Track(
+            id: id, name: "Track \(id.prefix(6))", artists: ["Artist \(id.suffix(3))"],
+            album: "Album \(id.suffix(2))")
+        tracks[id] = tracks[id] ?? made
     }
 
     /// Replaces everything by an invented world; sizes that are not named are small.
@@ -49,8 +45,8 @@ extension World {
         var all: [Track] = []
         for index in 0..<max(1, count("tracks")) { all.append(dice.track(index, after: all.last)) }
         tracks = Dictionary(all.map { ($0.id, $0) }) { $1 }
-        lastfm.songs = Songs()
-        let songs = all.enumerated().map { lastfm.songs.add(spelling($1, $0)) }
+        lastfm = LastfmState(tokens: lastfm.tokens, sessions: lastfm.sessions)
+        let songs = all.enumerated().map { lastfm.add(spelling($1, $0)) }
         let plays = dice.plays(count("listens"), of: songs.count)
         lastfm.listens = plays.reversed().map { Listen(song: songs[$0.place], uts: $0.uts) }
         spotify = SpotifyState(grants: spotify.grants, refreshTokens: spotify.refreshTokens)

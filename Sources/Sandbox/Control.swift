@@ -4,9 +4,7 @@ import Ledger
 /// The way for a test to see and change the world; only for programs on this machine.
 let control = Service(
     name: "control", base: "/_sandbox",
-    render: {
-        .json(["error": .text($0.message ?? "Not found"), "path": .text($1.path)], $0.status)
-    },
+    render: { refusal, _ in .json(["error": .text("\(refusal)")], refusal.status) },
     routes: [
         on("GET /") { world, _ in world.summary },
         on("GET /settings") { world, _ in world.settingsJSON },
@@ -23,7 +21,7 @@ let control = Service(
             let from = Int(call.query["from"] ?? "") ?? 0
             return JSON.array(world.journal.filter { $0["n"].integer ?? 0 >= from })
         },
-        on("DELETE /journal") { world, _ in world.emptyJournal() },
+        on("DELETE /journal") { world, _ in world.journal = [] },
         on("PUT /world") { world, call in
             let sizes = call.body.members.map { ($0.0, $0.1.integer) }
             world.invent(Dictionary(sizes) { $1 }.compactMapValues(\.self))
@@ -146,10 +144,10 @@ private func dated(_ world: inout World, _ call: Call, _ key: String) throws -> 
     }
 }
 
-private func song(_ world: inout World, _ row: JSON) throws -> Int32 {
+private func song(_ world: inout World, _ row: JSON) throws -> Int {
     let artist = try row["artist"].string.or(400, "A row has no artist.")
     let track = try row["track"].string.or(400, "A row has no track.")
-    return world.lastfm.songs.add(Song(artist: artist, track: track, album: row["album"].string))
+    return world.lastfm.add(Song(artist: artist, track: track, album: row["album"].string))
 }
 
 /// Listens or loves, oldest first.

@@ -12,31 +12,25 @@ struct Fault: Sendable {
     private var seen = 0
     private var fired = 0
 
-    /// Reads a SPEC; `shapes.json` says which kinds there are and what value they take.
+    /// Reads a SPEC; `shapes.json` says which kinds there are and what they take, with `!` if they must.
     init(_ spec: String) throws {
         let parts = spec.split(separator: ",").map { $0.split(separator: "=", maxSplits: 1) }
         let pairs = parts.map { (String($0.first ?? ""), $0.count > 1 ? String($0[1]) : nil) }
         let keys = Dictionary(pairs.dropFirst()) { $1 }
         func number(_ name: String, _ usual: Int) throws -> Int {
-            try (keys[name].map { Int($0 ?? "") } ?? usual).or(
-                400, "\(name) is not a number in '\(spec)'")
+            let value = keys[name].map { Int($0 ?? "") } ?? usual
+            return try value.or(400, "\(name) is not a number in '\(spec)'")
         }
         self.spec = spec
         (kind, value) = pairs.first ?? ("", nil)
         match = (keys["match"] ?? nil) ?? "*"
         (skip, times) = (try number("skip", 0), try number("times", 1))
         let isNumber = (0...1_000_000).contains(value.flatMap { Int($0) } ?? -1)
-        let hasValue =
-            switch table("faults")[kind].string {
-            case "number": isNumber
-            case "number?": isNumber || value == nil
-            case "text": value != nil
-            case "text?": true
-            default: false
-            }
-        try need(
-            hasValue && Set(keys.keys).isSubset(of: ["match", "skip", "times"]), 400,
-            "'\(spec)' is no fault: KIND[=VALUE][,match=GLOB][,skip=N][,times=N]")
+        let takes = table("faults")[kind].string ?? "!"
+        let isRight = value == nil ? !takes.hasSuffix("!") : isNumber || takes.hasPrefix("text")
+        let isKnown = takes != "!" && Set(keys.keys).isSubset(of: ["match", "skip", "times"])
+        let usage = "KIND[=VALUE][,match=GLOB][,skip=N][,times=N]"
+        try need(isRight && isKnown, 400, "'\(spec)' is no fault: \(usage)")
     }
 
     /// The value as a number.

@@ -108,12 +108,12 @@ public actor Sandbox {
     }
 
     private func answer(_ call: Call, _ service: Service, _ rest: String) async -> Reply {
-        let operation = service.operation(call, rest)
         if service.name == control.name {
             guard call.headers["origin"] == nil else { return Reply(status: 403) }
-            return service.answer(call, operation: operation, in: &world)
+            return service.answer(call, rest, in: &world)
         }
-        let names = [call.path, rest].flatMap { ["\(call.method) \($0)", $0] } + [operation]
+        let paths = [call.path, rest].flatMap { ["\(call.method) \($0)", $0] }
+        let names = paths + [call.fields["method"] ?? ""]
         var fault: Fault?
         var delayMS = 0
         for index in world.faults.indices {
@@ -124,7 +124,7 @@ public actor Sandbox {
         }
         if delayMS > 0 { try? await Task.sleep(for: .milliseconds(delayMS)) }
         func ask() -> Reply {
-            limited(service, call) ?? service.answer(call, operation: operation, in: &world)
+            limited(service, call) ?? service.answer(call, rest, in: &world)
         }
         let reply = fault?.answer(service, call, ask) ?? ask()
         world.note(call, service.name, reply, fault?.kind)

@@ -10,8 +10,6 @@ struct Service: Sendable {
     let name: String
     /// The path of its base URL.
     let base: String
-    /// What the patterns are compared with: `METHOD /path` below the base if nothing else.
-    var operation: @Sendable (Call, _ rest: String) -> String = { "\($0.method) \($1)" }
     /// Puts an error in the service's words.
     var render: @Sendable (Refusal, Call) -> Reply
     /// Patterns such as `GET /playlists/{id}/items`.
@@ -24,9 +22,9 @@ struct Service: Sendable {
         return "/" + whole.dropFirst(root.count).joined(separator: "/")
     }
 
-    /// Lets the first route that fits answer.
-    func answer(_ call: Call, operation: String, in world: inout World) -> Reply {
-        let parts = operation.split(separator: "/")
+    /// Lets the first route that fits the path below the base answer.
+    func answer(_ call: Call, _ rest: String, in world: inout World) -> Reply {
+        let parts = "\(call.method) \(rest)".split(separator: "/")
         do {
             for route in routes {
                 let wanted = route.pattern.split(separator: "/")

@@ -10,7 +10,7 @@ func table(_ name: String) -> JSON { shapes[name] ?? .null }
 /// An object made after its pattern in `shapes.json`.
 ///
 /// In a pattern `"$x"` is the value x, or else the pattern x; a member that comes to nothing falls away.
-/// `"a{x}b"` is a text with x in it. A member `key?mark` is there only if the marks are.
+/// `"a{x}b"` is a text with x in it, `"a{+x}b"` with x as addresses have it. A member `key?mark` is there only if the marks are.
 func shape(_ name: String, _ values: [String: JSON], _ marks: Set<String> = []) -> JSON {
     filled(shapes[name] ?? .null, values, marks) ?? .null
 }
@@ -25,8 +25,10 @@ private func filled(_ pattern: JSON, _ values: [String: JSON], _ marks: Set<Stri
         var result = String(pieces.removeFirst())
         for piece in pieces {
             let name = piece.prefix { $0 != "}" }
-            let value = values[String(name)]
-            result += (value?.string ?? value?.text ?? "") + piece.dropFirst(name.count + 1)
+            let value = values[String(name.drop { $0 == "+" })]
+            let text = value?.string ?? value?.text ?? ""
+            result += name.hasPrefix("+") ? encoded(text).replacing("%20", with: "+") : text
+            result += piece.dropFirst(name.count + 1)
         }
         return .text(result)
     case .array(let elements): return .array(elements.compactMap { filled($0, values, marks) })

@@ -12,7 +12,7 @@ struct World: Codable, Sendable {
     var lastfm = LastfmState()
     private var settings: [String: JSON] = [:]
     var faults: [Fault] = []
-    private(set) var journal: [JSON] = []
+    var journal: [JSON] = []
     private(set) var answered = 0
 
     private enum CodingKeys: CodingKey { case tracks, spotify, lastfm, settings }
@@ -36,6 +36,7 @@ struct World: Codable, Sendable {
 
     /// Changes settings; none of them if one is refused.
     mutating func set(_ changes: [(String, JSON)]) throws {
+        var changed = self
         for (name, value) in changes {
             let usual = table("settings").members.first { $0.0 == name }
             let isRight =
@@ -48,15 +49,15 @@ struct World: Codable, Sendable {
                         || value["requests"].integer != nil && value["seconds"].integer != nil
                 }
             try need(isRight, 400, "\(name) cannot be \(value.text).")
-        }
-        for (name, value) in changes {
-            settings[name] = value
-            if name == "consent", value.string == "revoked" { lastfm.sessions = [] }
-            guard name == "expire_tokens", value.bool == true else { continue }
             // An order that is carried out once rather than a state.
-            for token in spotify.grants.keys { spotify.grants[token]?.expires = 0 }
-            settings[name] = false
+            let isOrder = name == "expire_tokens" && value.bool == true
+            changed.settings[name] = isOrder ? false : value
+            for token in spotify.grants.keys where isOrder {
+                changed.spotify.grants[token]?.expires = 0
+            }
+            if name == "consent", value.string == "revoked" { changed.lastfm.sessions = [] }
         }
+        self = changed
     }
 
     /// Writes a request into the journal, without what a log must not hold.
@@ -70,9 +71,6 @@ struct World: Codable, Sendable {
         ])
         if journal.count > 50_000 { journal.removeFirst(10_000) }
     }
-
-    /// Forgets the journal; the numbers go on.
-    mutating func emptyJournal() { journal = [] }
 
     private func redacted(_ fields: [String: String]) -> JSON {
         let secrets = table("secrets").elements.map(\.string)

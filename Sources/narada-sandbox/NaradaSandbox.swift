@@ -97,11 +97,8 @@ private struct Background {
         child.standardError = output
         // It gets a process group of its own, and so no Ctrl-C of the terminal.
         try child.run()
-        // The line with the addresses, or what it says before it ends.
-        var line = Data()
-        while !line.contains(0x0A), case let more = output.fileHandleForReading.availableData,
-            !more.isEmpty
-        { line += more }
+        // The addresses come in one piece, being shorter than a pipe; or else why it ends.
+        var line = output.fileHandleForReading.availableData
         guard let addresses = try? JSONDecoder().decode([String: String].self, from: line) else {
             line += output.fileHandleForReading.readDataToEndOfFile()
             throw ValidationError(String(decoding: line, as: UTF8.self))

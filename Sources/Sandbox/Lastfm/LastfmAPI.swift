@@ -27,37 +27,21 @@ func failure(_ code: Int, _ message: String? = nil, status: Int? = nil) -> Refus
 }
 
 let lastfm = Service(
-    name: "lastfm", base: "/lastfm/2.0/", operation: { call, _ in call.fields["method"] ?? "" },
+    name: "lastfm", base: "/lastfm/2.0/",
     render: { refusal, call in
         let codes = [401: 9, 403: 4, 404: 3, 429: 29, 503: 16, 504: 11]
         let code = refusal.code.flatMap { Int($0) } ?? codes[refusal.status] ?? 8
         let usual = table("lastfm_errors")[String(code)].elements.last?.string
         let text = refusal.message ?? usual ?? "Error"
-        // An unknown method is a bad request here, not a missing page.
-        let status = refusal.status == 404 && refusal.code == nil ? 400 : refusal.status
         guard call.fields["format"] == "json" else {
-            return .text(errorXML(code, text), "text/xml", status)
+            let error: JSON = ["code": JSON(code), "#text": .text(text)]
+            return .text(xml("failed", [("error", error)]), "text/xml", refusal.status)
         }
-        return .json(["error": JSON(code), "message": .text(text), "links": []], status)
+        return .json(["error": JSON(code), "message": .text(text), "links": []], refusal.status)
     },
-    routes: table("lastfm_methods").members.map { name, rule in
-        let handler: Service.Handler = { world, call in
-            let given = call.fields
-            let (isSigned, writes) = (rule.string == "signed", rule.string == "writes")
-            guard given["api_key"] == LastfmApplication.key else { throw failure(10) }
-            if writes, call.method != "POST" { throw failure(6, "This method is called by POST") }
-            let hasSession = writes || given["sk"] != nil
-            let right = signature(given, secret: LastfmApplication.secret)
-            if isSigned || hasSession, given["api_sig"]?.lowercased() != right { throw failure(13) }
-            if hasSession, !world.lastfm.sessions.contains(given["sk"] ?? "") { throw failure(9) }
-            let answer = try methods[name].or(500)(&world, given)
-            return given["format"] == "json" ? .json(answer) : .text(answerXML(answer), "text/xml")
-        }
-        return (name, handler)
-    })
+    routes: [("GET /", perform), ("POST /", perform)])
 
-/// What answers the methods in `shapes.json`, where one that is `signed` has its signature checked, and
-/// one that `writes` also its session.
+/// What answers the methods, by name.
 private let methods: [String: @Sendable (inout World, [String: String]) throws -> JSON] = [
     "auth.getSession": session, "user.getRecentTracks": recentTracks,
     "user.getLovedTracks": lovedTracks, "user.getTopTracks": topTracks, "user.getInfo": account,
@@ -66,6 +50,24 @@ private let methods: [String: @Sendable (inout World, [String: String]) throws -
     "track.updateNowPlaying": updateNowPlaying,
     "auth.getToken": { world, _ in ["token": .text(newToken(&world))] },
 ]
+
+/// Lets a method answer, after its signature where it has one, and its session where it writes.
+private func perform(_ world: inout World, _ call: Call) throws -> Reply {
+    let given = call.fields
+    let method = given["method"] ?? ""
+    guard let answer = methods[method] else { throw failure(3) }
+    guard given["api_key"] == LastfmApplication.key else { throw failure(10) }
+    let writes = table("lastfm_writes").elements.contains { $0.string == method }
+    if writes, call.method != "POST" { throw failure(6, "This method is called by POST") }
+    let hasSession = writes || given["sk"] != nil
+    let right = signature(given, secret: LastfmApplication.secret)
+    let isSigned = hasSession || method.hasPrefix("auth.")
+    if isSigned, given["api_sig"]?.lowercased() != right { throw failure(13) }
+    if hasSession, !world.lastfm.sessions.contains(given["sk"] ?? "") { throw failure(9) }
+    let tree = try answer(&world, given)
+    if given["format"] == "json" { return .json(tree) }
+    return .text(xml("ok", tree.members), "text/xml")
+}
 
 // MARK: Log-in
 

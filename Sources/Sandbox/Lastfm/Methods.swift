@@ -16,21 +16,23 @@ func named(_ given: [String: String], _ index: String = "") throws -> Song {
     return Song(artist: artist, track: track, album: given["album" + index])
 }
 
-/// A page of a list with its `@attr`; one row alone is no list.
+/// Rows as Last.fm's JSON has them: one alone is no list.
+private func listed(_ rows: [JSON]) -> JSON { rows.count == 1 ? rows[0] : .array(rows) }
+
+/// A page of a list with its `@attr`.
 private func page(
     _ given: [String: String], _ total: Int, front: [JSON] = [], row: (Int) -> JSON
 ) throws -> JSON {
-    let limit = min(1000, max(1, given["limit"].flatMap { Int($0) } ?? 50))
-    let page = given["page"].flatMap { Int($0) } ?? 1
+    let limit = min(1000, max(1, Int(given["limit"] ?? "") ?? 50))
+    let page = Int(given["page"] ?? "") ?? 1
     guard (1...1_000_000).contains(page) else {
         throw failure(6, "page param out of bounds (1-1000000)")
     }
     let start = min(total, (page - 1) * limit)
     let rows = front + (start..<min(total, start + limit)).map(row)
     let values = [
-        "rows": rows.count == 1 ? rows[0] : .array(rows),
-        "pages": JSON((total + limit - 1) / limit),
-        "page": JSON(page), "limit": JSON(limit), "total": JSON(total),
+        "rows": listed(rows), "pages": JSON((total + limit - 1) / limit), "page": JSON(page),
+        "limit": JSON(limit), "total": JSON(total),
     ]
     return shape("page", values)
 }
@@ -38,21 +40,16 @@ private func page(
 extension World {
     /// A song in one of the shapes of `shapes.json`.
     fileprivate func songJSON(
-        _ name: String, _ place: Int32, _ values: [String: JSON] = [:],
+        _ name: String, _ place: Int, _ values: [String: JSON] = [:],
         _ marks: Set<String> = ["plain"]
     ) -> JSON {
         let song = lastfm.songs[place]
-        func url(_ parts: String?...) -> JSON {
-            let path = parts.map { encoded($0 ?? "").replacing("%20", with: "+") }
-            return .text("https://www.last.fm/music/" + path.joined(separator: "/"))
-        }
+        let isLoved = lastfm.loves.contains { $0.song == place }
         let own: [String: JSON] = [
             "artist": .text(song.artist), "track": .text(song.track),
-            "album": .text(song.album ?? ""), "artist_url": url(song.artist),
-            "url": url(song.artist, "_", song.track), "album_url": url(song.artist, song.album),
-            "milliseconds": JSON(song.durationMS ?? 0),
+            "album": .text(song.album ?? ""), "milliseconds": JSON(song.durationMS ?? 0),
             "seconds": JSON((song.durationMS ?? 0) / 1000), "listeners": JSON(song.listeners ?? 1),
-            "loved": lastfm.loves.contains { $0.song == place } ? "1" : "0",
+            "loved": isLoved ? "1" : "0",
         ]
         return shape(name, own.merging(values) { $1 }, marks)
     }
@@ -76,10 +73,8 @@ func recentTracks(_ world: inout World, _ given: [String: String]) throws -> JSO
     if world["private_listening"].bool == true, given["sk"] == nil { throw failure(17) }
     let state = world.lastfm
     // From and to are seconds that belong to the range themselves.
-    let start = given["from"].flatMap { Int($0) }.map { state.place(at: $0) } ?? 0
-    let end =
-        given["to"].flatMap { Int($0) }.map { state.place(at: min($0, .max - 1) + 1) }
-        ?? state.listens.count
+    let start = state.place(at: Int(given["from"] ?? "") ?? 0)
+    let end = state.place(at: min(Int(given["to"] ?? "") ?? .max, .max - 1) + 1)
     let marks: Set = [given["extended"] == "1" ? "extended" : "plain"]
     var front: [JSON] = []
     if world["now_playing"].bool == true {
@@ -107,14 +102,14 @@ func topTracks(_ world: inout World, _ given: [String: String]) throws -> JSON {
     }
     let rows = try page(given, order.count) {
         let values = ["rank": JSON($0 + 1), "plays": JSON(counts[order[$0]])]
-        return world.songJSON("top", Int32(order[$0]), values)
+        return world.songJSON("top", order[$0], values)
     }
     return ["toptracks": rows]
 }
 
 func account(_ world: inout World, _ given: [String: String]) throws -> JSON {
     if given["sk"] == nil { try checkUser(given) }
-    let songs = world.lastfm.songs.all
+    let songs = world.lastfm.songs
     let (plays, artists) = (world.lastfm.listens.count, Set(songs.map(\.artist)).count)
     return shape(
         "account", ["plays": JSON(plays), "tracks": JSON(songs.count), "artists": JSON(artists)])
@@ -124,13 +119,13 @@ func account(_ world: inout World, _ given: [String: String]) throws -> JSON {
 
 func trackInfo(_ world: inout World, _ given: [String: String]) throws -> JSON {
     if given["mbid"] == nil || given["track"] != nil { _ = try named(given) }
-    guard var place = world.lastfm.songs.place(given["artist"] ?? "", given["track"] ?? "") else {
+    guard var place = world.lastfm.song(given["artist"] ?? "", given["track"] ?? "") else {
         throw failure(6, "Track not found", status: 200)
     }
     if given["autocorrect"] == "1" { place = world.lastfm.songs[place].redirect ?? place }
     let song = world.lastfm.songs[place]
     if given["username"] != nil { try checkUser(["user": given["username"] ?? ""]) }
-    let plays = world.lastfm.counts()[Int(place)]
+    let plays = world.lastfm.counts()[place]
     let values = ["user_plays": JSON(plays), "plays": JSON(song.plays ?? plays * 9)]
     let marks: Set = [song.album == nil ? "" : "album", given["username"] == nil ? "" : "user"]
     return ["track": world.songJSON("info", place, values, marks)]
@@ -138,7 +133,7 @@ func trackInfo(_ world: inout World, _ given: [String: String]) throws -> JSON {
 
 func correction(_ world: inout World, _ given: [String: String]) throws -> JSON {
     let sent = try named(given)
-    guard let place = world.lastfm.songs.place(sent.artist, sent.track) else {
+    guard let place = world.lastfm.song(sent.artist, sent.track) else {
         return ["corrections": ""]
     }
     let right = world.lastfm.songs[place].redirect ?? place
@@ -154,7 +149,7 @@ func trackSearch(_ world: inout World, _ given: [String: String]) throws -> JSON
     guard let track = given["track"]?.lowercased() else { throw failure(6) }
     let artist = given["artist"]?.lowercased() ?? ""
     let songs = world.lastfm.songs
-    let found = songs.all.indices.map { Int32($0) }.filter {
+    let found = songs.indices.filter {
         songs[$0].track.lowercased().contains(track)
             && (artist.isEmpty || songs[$0].artist.lowercased().contains(artist))
     }
@@ -163,7 +158,7 @@ func trackSearch(_ world: inout World, _ given: [String: String]) throws -> JSON
 }
 
 func love(_ world: inout World, _ given: [String: String]) throws -> JSON {
-    let song = world.lastfm.songs.add(try named(given))
+    let song = world.lastfm.add(try named(given))
     world.lastfm.loves.removeAll { $0.song == song }
     if given["method"] == "track.love" {
         world.lastfm.loves.append(Listen(song: song, uts: Int(world.now / 1000)))
@@ -173,7 +168,7 @@ func love(_ world: inout World, _ given: [String: String]) throws -> JSON {
 
 func updateNowPlaying(_ world: inout World, _ given: [String: String]) throws -> JSON {
     let song = try named(given)
-    world.lastfm.playing = world.lastfm.songs.add(song)
+    world.lastfm.playing = world.lastfm.add(song)
     return ["nowplaying": scrobbled(given.filter { $0.key != "timestamp" }, "", song, 0)]
 }
 
@@ -186,8 +181,8 @@ private func scrobbled(
         let text = now ?? sent
         let isCorrected: JSON = text == sent ? "0" : "1"
         // The text of an empty name is left out.
-        return text.isEmpty
-            ? ["corrected": isCorrected] : ["corrected": isCorrected, "#text": .text(text)]
+        let all: [(String, JSON)] = [("corrected", isCorrected), ("#text", .text(text))]
+        return .object(Array(all.prefix(text.isEmpty ? 1 : 2)))
     }
     var values = [
         "sent_artist": name("artist", song.artist), "sent_track": name("track", song.track),
@@ -219,7 +214,7 @@ func scrobble(_ world: inout World, _ given: [String: String]) throws -> JSON {
         ]
         let code = (reasons.firstIndex(of: true) ?? -1) + 1
         if code == 0 {
-            var place = world.lastfm.songs.add(song)
+            var place = world.lastfm.add(song)
             place = world.lastfm.songs[place].redirect ?? place
             song = world.lastfm.songs[place]
             let listen = Listen(song: place, uts: uts)
@@ -234,5 +229,5 @@ func scrobble(_ world: inout World, _ given: [String: String]) throws -> JSON {
         rows.append(scrobbled(given, index, song, code))
     }
     let counts: JSON = ["accepted": JSON(accepted), "ignored": JSON(rows.count - accepted)]
-    return ["scrobbles": ["scrobble": rows.count == 1 ? rows[0] : .array(rows), "@attr": counts]]
+    return ["scrobbles": ["scrobble": listed(rows), "@attr": counts]]
 }

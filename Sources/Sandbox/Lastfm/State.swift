@@ -1,12 +1,14 @@
 /// What Last.fm keeps of the user, and its own catalogue of spellings.
 struct LastfmState: Codable, Sendable {
-    var songs = Songs()
+    var songs: [Song] = []
+    /// The places of the songs, by artist and title in small letters.
+    var places: [String: Int] = [:]
     /// Oldest first.
     var listens: [Listen] = []
     var loves: [Listen] = []
     var tokens: [String: Token] = [:]
     var sessions: Set<String> = []
-    var playing: Int32?
+    var playing: Int?
     /// Scrobbles taken in by day, for the cap.
     var taken: [Int: Int] = [:]
 
@@ -17,10 +19,23 @@ struct LastfmState: Codable, Sendable {
 
     /// How often the user played each song, from a second on.
     func counts(since start: Int = 0) -> [Int] {
-        var counts = [Int](repeating: 0, count: songs.all.count)
-        for listen in listens[place(at: start)...] { counts[Int(listen.song)] += 1 }
+        var counts = [Int](repeating: 0, count: songs.count)
+        for listen in listens[place(at: start)...] { counts[listen.song] += 1 }
         guard start == 0 else { return counts }
-        return zip(songs.all, counts).map { $0.userPlays ?? $1 }
+        return zip(songs, counts).map { $0.userPlays ?? $1 }
+    }
+
+    /// The place of a spelling; case makes no difference.
+    func song(_ artist: String, _ track: String) -> Int? {
+        places[artist.lowercased() + "\u{1}" + track.lowercased()]
+    }
+
+    /// Takes up a spelling, or finds it.
+    mutating func add(_ song: Song) -> Int {
+        if let known = self.song(song.artist, song.track) { return known }
+        places[song.artist.lowercased() + "\u{1}" + song.track.lowercased()] = songs.count
+        songs.append(song)
+        return songs.count - 1
     }
 
     /// The place of the first listen that is not before a second.
@@ -31,7 +46,7 @@ struct LastfmState: Codable, Sendable {
 
 /// A play, or a love with its time: small, for there may be hundreds of thousands.
 struct Listen: Codable, Hashable, Sendable {
-    let song: Int32
+    let song: Int
     var uts: Int
 }
 
@@ -45,31 +60,5 @@ struct Song: Codable, Sendable {
     var plays: Int?
     var listeners: Int?
     /// The spelling that this one is corrected to.
-    var redirect: Int32?
-}
-
-/// All spellings.
-struct Songs: Codable, Sendable {
-    private(set) var all: [Song] = []
-    private var places: [String: Int32] = [:]
-
-    subscript(place: Int32) -> Song {
-        get { all[Int(place)] }
-        set { all[Int(place)] = newValue }
-    }
-
-    /// The number of a spelling; case makes no difference.
-    func place(_ artist: String, _ track: String) -> Int32? { places[key(artist, track)] }
-
-    /// Takes up a spelling, or finds it.
-    mutating func add(_ song: Song) -> Int32 {
-        if let known = place(song.artist, song.track) { return known }
-        all.append(song)
-        places[key(song.artist, song.track)] = Int32(all.count - 1)
-        return Int32(all.count - 1)
-    }
-
-    private func key(_ artist: String, _ track: String) -> String {
-        artist.lowercased() + "\u{1}" + track.lowercased()
-    }
+    var redirect: Int?
 }

@@ -1,16 +1,10 @@
 import JSONText
 
-/// An answer as Last.fm's XML: the same tree, attributes from `@attr`, text from `#text`.
-func answerXML(_ answer: JSON) -> String {
-    header + "<lfm status=\"ok\">\(answer.members.map(element).joined())</lfm>\n"
+/// A tree as Last.fm's XML: attributes from `@attr`, text from `#text`.
+func xml(_ status: String, _ inside: [(String, JSON)]) -> String {
+    let all = JSON.object([("@attr", ["status": .text(status)])] + inside)
+    return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + element("lfm", all) + "\n"
 }
-
-/// An error as Last.fm's XML.
-func errorXML(_ code: Int, _ text: String) -> String {
-    header + "<lfm status=\"failed\"><error code=\"\(code)\">\(plain(.text(text)))</error></lfm>\n"
-}
-
-private let header = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 
 private func plain(_ value: JSON) -> String {
     if value.isNull { return "" }

@@ -162,7 +162,7 @@ extension World {
 /// A page of a list, with links of the caller's own base.
 private func page(
     _ call: Call, _ total: Int, most: Int = 50, usual: Int = 20, least: Int = 1,
-    last: Int = 100_100, row: (Int) throws -> JSON
+    last: Int = .max, row: (Int) throws -> JSON
 ) throws -> JSON {
     func number(_ name: String, _ usual: Int, _ range: ClosedRange<Int>) throws -> Int {
         let value = try Int(call.query[name] ?? "\(usual)").or(400, "Invalid \(name)")
@@ -170,7 +170,7 @@ private func page(
         return value
     }
     let limit = try number("limit", usual, least...most)
-    let offset = try number("offset", 0, 0...last - limit)
+    let offset = try number("offset", 0, 0...min(100_000, last - limit))
     func link(_ at: Int) -> JSON { .text(call.link(["offset": "\(at)", "limit": "\(limit)"])) }
     let end = min(total, offset + limit)
     return [
@@ -440,8 +440,8 @@ private func top(_ world: inout World, _ call: Call) throws -> JSON {
     try need(["short_term", "medium_term", "long_term"].contains(range), 400, "Invalid time range")
     let counts = world.lastfm.counts()
     let plays = world.tracks.values.map { track in
-        let song = world.lastfm.songs.place(track.artists[0], track.name)
-        return (track.uri, song.map { counts[Int($0)] } ?? 0)
+        let song = world.lastfm.song(track.artists[0], track.name)
+        return (track.uri, song.map { counts[$0] } ?? 0)
     }
     let played = plays.filter { $0.1 > 0 }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
     return try page(call, played.count) { world.itemJSON(played[$0].0, call) }
