@@ -99,7 +99,7 @@ final class PlaylistPush {
 
     private func push(_ reference: String, _ report: inout Report) async throws {
         var wanted = try wanted(reference)
-        if let open = wanted.open {
+        if let open = wanted.open, !isDryRun {
             if open.target == "spotify", wanted.playlist.linked == nil {
                 // Whether the call arrived that was to make it is for Spotify to say.
                 intention = open.seq
