@@ -133,7 +133,7 @@ struct KilledImportTests {
         let start = clock.now
         let expected = try json(
             cmd.run(arguments, environment: ["NARADA_HOME": whole, "NARADA_NOW": now]))
-        let duration = Int64((clock.now - start) / .microseconds(1))
+        var duration = Int64((clock.now - start) / .microseconds(1))
 
         var random = SplitMix64(seed: 1)
         var acknowledged = 0
@@ -151,7 +151,8 @@ struct KilledImportTests {
             kill(process.processIdentifier, SIGKILL)
             let result = finish()
             kills += 1
-            if result.status != 0 { interrupted += 1 }
+            // A run that came through was faster than the one measured: the machine has less to do now.
+            if result.status != 0 { interrupted += 1 } else { duration = duration * 3 / 4 }
             guard FileManager.default.fileExists(atPath: torn + "/ledger/FORMAT") else { continue }
             let verify = try Program("narada").run(
                 ["log", "verify"], environment: ["NARADA_HOME": torn])
