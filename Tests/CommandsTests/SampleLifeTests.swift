@@ -142,7 +142,8 @@ struct KilledImportTests {
         for round in 0..<50 {
             // Two rounds in three a home that is under way, else a new one: kills at the beginning as well.
             if round % 3 == 2 {
-                try? FileManager.default.removeItem(atPath: torn)  // Killed early, it was not made yet.
+                // Killed early, it was not made yet.
+                try? FileManager.default.removeItem(atPath: torn)
                 acknowledged = 0
             }
             let (process, finish) = try cmd.start(
