@@ -50,6 +50,7 @@ public final class Fold {
     private let groups: Groups
     private let playlists: PlaylistsFold?
     private let listens: ListensFold?
+    private let scrobbled = Slots<String?>()
     private var firstSeq: Seq?
 
     /// Prepares to fold.
@@ -86,7 +87,7 @@ public final class Fold {
     private func apply(_ event: ReadableEvent, _ data: JSONValue) throws {
         let line = event.line
         func lastfmRows(_ list: StaticString) -> [LastfmRow] {
-            LastfmRow.rows(of: data["payload"]?[list])
+            LastfmRow.rows(of: data.opened("payload")?.opened(list))
         }
         switch event.kind {
         case .spotifyHistoryRow:
@@ -118,8 +119,10 @@ public final class Fold {
         case .lastfmListensPage:
             for (index, row) in try bounded(lastfmRows("recenttracks")).enumerated() {
                 guard !row.isPlaying, let time = row.timeMS else { continue }
+                let uri = row.names.withUnsafeBufferPointer { scrobbled.value(of: $0) { row.uri } }
                 try listens?.scrobble(
-                    line.seq << 16 | Int64(index), try entity(ListedItem(item: row.item), line),
+                    line.seq << 16 | Int64(index),
+                    try entity(ListedItem(item: PlaylistItem(uri: uri)), line),
                     at: time, title: row.title)
             }
             try listens?.walked(line, from: data["from"], to: data["to"], page: data["page"])

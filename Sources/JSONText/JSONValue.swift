@@ -131,6 +131,26 @@ public struct JSONValue {
         }
         return found.flatMap { $0.isNull ? nil : $0 }
     }
+
+    /// The first member with this key, for who goes on to its own members or elements and to nothing else:
+    /// where it ends was not looked for, so its bytes go on to the end of this value's.
+    public func opened(_ key: StaticString) -> JSONValue? {
+        guard isObject else { return nil }
+        var at = skipWhitespace(bytes, 1)
+        while at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
+            let keyEnd = endOfString(bytes, at)
+            let start = skipWhitespace(bytes, skipWhitespace(bytes, keyEnd) + 1)
+            guard keyEnd - at >= 2, start < bytes.count else { return nil }
+            if bytes.part(at + 1..<keyEnd - 1).equals(key) {
+                let value = JSONValue(bytes.part(start..<bytes.count))
+                return value.isNull ? nil : value
+            }
+            let end = skipWhitespace(bytes, endOfValue(bytes, start))
+            guard end < bytes.count, bytes[end] == UInt8(ascii: ",") else { return nil }
+            at = skipWhitespace(bytes, end + 1)
+        }
+        return nil
+    }
 }
 
 @inlinable func skipWhitespace(_ bytes: Bytes, _ offset: Int) -> Int {
@@ -142,7 +162,18 @@ public struct JSONValue {
 /// The offset behind a string that begins at `start`; the view's end if it is not closed.
 @inlinable func endOfString(_ bytes: Bytes, _ start: Int) -> Int {
     var at = start + 1
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let raw = UnsafeRawBufferPointer(bytes)
     while at < bytes.count {
+        if at + 8 <= bytes.count {
+            // Eight bytes at once: the lowest high bit that stays stands where a quote or a backslash is.
+            let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+            let (quote, slash) = (word ^ ones &* 0x22, word ^ ones &* 0x5C)
+            let hits = (quote &- ones) & ~quote | (slash &- ones) & ~slash
+            let skipped = (hits & (ones &* 0x80)).trailingZeroBitCount >> 3
+            at += skipped
+            if skipped == 8 { continue }
+        }
         let byte = bytes[at]
         if byte == UInt8(ascii: "\"") { return at + 1 }
         at += byte == UInt8(ascii: "\\") ? 2 : 1

@@ -32,8 +32,9 @@ public struct Projector: Sendable {
     public var timeoutMS = 5000
     /// Sees the seq that was reached, about once in half a megabyte.
     public var progress: (@Sendable (Seq) -> Void)?
-    // Behind more events than this a rebuild is faster than a catch-up with indexes.
-    private let rebuildBeyond: Seq = 50_000
+    // Behind more events than this, and than it holds, a rebuild is faster than a catch-up with indexes; an event
+    // can be a page of 200 scrobbles.
+    private let rebuildBeyond: Seq = 500
 
     /// Takes a home with a ledger.
     public init(_ home: Home, ledger: Ledger) {

@@ -19,11 +19,14 @@ struct Joins {
     /// Joins everything anew; for tables whose rows are all new.
     func joinAll() throws {
         var titles: [Int64: [Row]] = [:]
-        try sql("SELECT DISTINCT title_key FROM listens WHERE channel > 0 AND \(counting)").each {
-            titles[$0.integer(0)] = []
-        }
+        try sql(
+            """
+            SELECT title_key FROM listens WHERE \(counting)
+            GROUP BY title_key HAVING min(channel) < max(channel)
+            """
+        ).each { titles[$0.integer(0)] = [] }
         try sql("\(columns) WHERE \(counting)").each { row in
-            // Most titles of a history stand in no other channel.
+            // Most titles of a history stand in one channel.
             titles[row.integer(4)]?.append(read(row))
         }
         for rows in titles.values { try join(rows) }

@@ -5,16 +5,16 @@ import Music
 
 /// Keeps the listens: one row for every row of every channel, whether it counts or not.
 final class ListensFold {
+    /// A row of a channel that may tell it again; small, for there is one for every scrobble.
     private struct Heard: Hashable {
-        let channel: Int64
-        let timeMS: Milliseconds
-        let node: Int64?
+        let timeAndChannel: Int64
+        let node: Int64
     }
 
     private let sql: Statements
     private let insert: Statement
     private let isComplete: Bool
-    private var heard: Set<Heard> = []  // of channels that may tell the same row again
+    private var heard: Set<Heard> = []
     private var recent: Set<Int64> = []  // nodes with new rows of recent plays
     private let titleKeys = TitleKeys()
 
@@ -84,7 +84,7 @@ final class ListensFold {
         _ channel: Channel, _ time: Milliseconds, _ node: Node?, _ condition: String
     ) throws -> Bool {
         if isComplete {
-            let row = Heard(channel: channel.rawValue, timeMS: time, node: node?.id)
+            let row = Heard(timeAndChannel: time << 3 | channel.rawValue, node: node?.id ?? 0)
             return heard.insert(row).inserted
         }
         return try sql(

@@ -30,7 +30,7 @@ package struct LastfmRow {
 
     /// The rows of a page: an array, one object for one row, or nothing that can be read as rows.
     package static func rows(of list: JSONValue?) -> [LastfmRow] {
-        guard let track = list?["track"] else { return [] }
+        guard let track = list?.opened("track") else { return [] }
         return (track.isObject ? [track] : track.elements).map { LastfmRow($0) }
     }
 
@@ -40,6 +40,9 @@ package struct LastfmRow {
         else { return nil }
         return TextURI(lastfm: artist, title: title).uri
     }
+
+    /// The names as they are written, which lead to one entity.
+    var names: [UInt8] { [artist, title].flatMap { $0.map { Array($0.bytes) } ?? [] } }
 
     /// As a row of a list; its time is that of a love.
     package var item: PlaylistItem { PlaylistItem(uri: uri, addedAtMS: timeMS) }

@@ -60,6 +60,7 @@ final class LastfmFetch {
         try session.catchUp()
         let stream = try stream("listens")
         let walk = try walk(stream)
+        let known = try known(walk)
         var new = 0
         var unreadable: [Int] = []
         var total: Int64 = 0
@@ -71,7 +72,7 @@ final class LastfmFetch {
             unreadable: { unreadable.append($0) }
         ) { page, list, payload in
             total = list["@attr"]?["total"]?.number ?? list["total"]?.number ?? 0
-            let fresh = try self.fresh(list)
+            let fresh = fresh(list, known)
             new += fresh
             guard fresh > 0 else { return true }
             let data: JSON = [
@@ -90,22 +91,32 @@ final class LastfmFetch {
         return (new, unreadable)
     }
 
-    /// How many rows of a page are no listens yet.
-    private func fresh(_ list: JSONValue) throws -> Int {
-        let rows = LastfmRow.rows(of: list).filter { $0.timeMS != nil }
-        guard let first = rows.compactMap(\.timeMS).min(),
-            let last = rows.compactMap(\.timeMS).max()
-        else { return 0 }
-        let known = try session.projector.read {
-            try $0.rows(
-                """
-                SELECT l.listened_at, n.uri FROM listens l JOIN nodes n ON n.id = l.node_id
-                WHERE l.listened_at BETWEEN ? AND ? AND l.channel = ?
-                """, first, last, Channel.lastfm.rawValue)
+    /// The scrobbles of a span that are listens already, by the hash of what makes each one.
+    private func known(_ walk: Walk) throws -> Set<Int> {
+        try session.projector.read {
+            Set(
+                try $0.rows(
+                    """
+                    SELECT l.listened_at, n.uri FROM listens l JOIN nodes n ON n.id = l.node_id
+                    WHERE l.listened_at BETWEEN ? AND ? AND l.channel = ?
+                    """, walk.from * 1000, walk.to * 1000, Channel.lastfm.rawValue
+                ).map { Self.hash($0[0], $0[1]) })
         }
-        guard !known.isEmpty else { return rows.count }
-        let keys = Set(known.map { "\($0[0] as Int64) \($0[1] as String)" })
-        return rows.count { !keys.contains("\($0.timeMS ?? 0) \($0.uri ?? "")") }
+    }
+
+    /// How many rows of a page are no listens yet.
+    private func fresh(_ list: JSONValue, _ known: Set<Int>) -> Int {
+        LastfmRow.rows(of: list).count { row in
+            guard let time = row.timeMS else { return false }
+            return known.isEmpty || !known.contains(Self.hash(time, row.uri ?? ""))
+        }
+    }
+
+    private static func hash(_ time: Milliseconds, _ uri: String) -> Int {
+        var hasher = Hasher()
+        hasher.combine(time)
+        hasher.combine(uri)
+        return hasher.finalize()
     }
 
     /// Walks the pages of a list until the last, each checked to be this user's.
