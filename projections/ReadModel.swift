@@ -13,7 +13,8 @@ public enum ReadModel: String, CaseIterable, Sendable {
         case .mappings: ["track_mappings"]
         case .playlists:
             [
-                "playlists", "playlist_names", "playlist_mappings", "playlist_tracks", "page_items",
+                "playlists", "playlist_names", "playlist_events", "playlist_mappings",
+                "playlist_tracks", "page_items",
                 "likes", "fetches", "outbox", "service_playlists",
                 "limits", "workflow_runs", "transforms",
             ]

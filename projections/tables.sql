@@ -103,6 +103,11 @@ CREATE TABLE playlist_names(
     name TEXT NOT NULL,                 -- empty: deleted
     PRIMARY KEY (playlist_id, seq)
 ) WITHOUT ROWID;
+CREATE TABLE playlist_events(           -- the events that its past is folded from
+    playlist_id INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (playlist_id, seq)
+) WITHOUT ROWID;
 CREATE TABLE playlist_mappings(
     id INTEGER PRIMARY KEY,
     playlist_id INTEGER NOT NULL,

@@ -35,7 +35,8 @@ public struct Narada: ParsableCommand {
             """,
         version: naradaVersion,
         subcommands: [
-            StatusCommand.self, PlaylistsCommand.self, ShowPlaylist.self, HistoryCommand.self,
+            StatusCommand.self, DoctorCommand.self, PlaylistsCommand.self, ShowPlaylist.self,
+            HistoryCommand.self,
             DiffCommand.self, TracksCommand.self, TrackCommand.self, ListensCommand.self,
             TopCommand.self, ExplainCommand.self, ExportCommand.self, LogCommand.self,
         ])

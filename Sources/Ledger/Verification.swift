@@ -57,7 +57,16 @@ extension Ledger {
 
     /// The seq of the last event recorded at or before a moment, 0 if there is none.
     public func seq(at moment: Milliseconds) throws(LedgerError) -> Seq {
-        let walk = try CommitWalk(self)
+        // A segment's header tells when the event before it was recorded.
+        var start: Seq = 1
+        for file in try segments().reversed() {
+            let header = try SegmentReader(file.path, disk: disk).segmentHeader()
+            guard let header, header.timeMS > moment else {
+                start = file.firstSeq
+                break
+            }
+        }
+        let walk = try CommitWalk(self, from: start)
         while case .commit(let header, _) = try walk.next(framed: false) {
             guard header.timeMS > moment else { continue }
             // A sealed frame holds several commits; its lines tell which are early enough.
@@ -75,6 +84,42 @@ extension Ledger {
             return found
         }
         return walk.position.seq
+    }
+
+    /// Visits some events, reading only the commits that hold them.
+    ///
+    /// - Parameter seqs: Which, in order.
+    /// - Throws: ``LedgerError`` for damage in what is read.
+    public func visit(_ seqs: [Seq], _ body: (EventLine) throws -> Void) throws {
+        let files = try segments()
+        var walk = try CommitWalk(self, from: seqs.first ?? 1)
+        var wanted = seqs[...]
+        while let seq = wanted.first {
+            let file = files.last { $0.firstSeq <= seq }
+            if let file, file.firstSeq > walk.position.seq + 1 {
+                walk = try CommitWalk(self, from: seq)
+            }
+            guard case .commit(let passed, _) = try walk.next(framed: false) else { return }
+            guard passed.lastSeq >= seq else { continue }
+            walk.back()
+            guard case .commit(let header, let frame) = try walk.next(framed: true) else { return }
+            let lines = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: header.rawSize, alignment: 16)
+            defer { lines.deallocate() }
+            var found: [Range<Int>] = []
+            try walk.decode(header, frame, into: lines, chained: false) {
+                (range, seq, _) throws(LedgerError) in
+                guard seq == wanted.first else { return }
+                wanted.removeFirst()
+                found.append(range)
+            }
+            for range in found {
+                let line = UnsafeRawBufferPointer(rebasing: lines[range])
+                if let event = EventLine(line.assumingMemoryBound(to: UInt8.self)) {
+                    try body(event)
+                }
+            }
+        }
     }
 
     /// Makes the end of the log durable, whoever wrote it, so that a checkpoint never runs ahead of the disk.

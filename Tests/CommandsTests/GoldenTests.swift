@@ -39,7 +39,8 @@ struct GoldenTests {
         (
             "narada",
             [
-                "", "status", "playlists", "playlist", "history", "diff", "tracks", "track",
+                "", "status", "doctor", "playlists", "playlist", "history", "diff", "tracks",
+                "track",
                 "listens", "top", "explain",
                 "export", "export playlist", "log", "log cat", "log stat", "log head", "log verify",
             ]

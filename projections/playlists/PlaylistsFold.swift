@@ -62,6 +62,7 @@ final class PlaylistsFold {
         guard var state = try state(stream) else {
             throw PlaylistEditError(description: "there is no playlist \(stream) at this point")
         }
+        try concerns(state.id, seq)
         let uri = data["uri"]?.text ?? ""
         switch kind {
         case .playlistLinked: try link(state, to: uri, seq: seq)
@@ -79,6 +80,11 @@ final class PlaylistsFold {
         }
         let isNaming = [.playlistCreated, .playlistRenamed, .playlistDeleted].contains(kind)
         try write(state, changes, seq: seq, at: at, named: isNaming)
+    }
+
+    /// Notes that a playlist's past has to do with an event.
+    private func concerns(_ playlist: Int64, _ seq: Seq) throws {
+        try sql("INSERT OR IGNORE INTO playlist_events VALUES (?, ?)", playlist, seq).run()
     }
 
     private func link(_ state: PlaylistState, to uri: String, seq: Seq) throws {
@@ -271,6 +277,8 @@ final class PlaylistsFold {
             data["description"], at
         ).run()
         guard let owner = owners[stream], var state = try state(owner) else { return }
+        let pages = (data["pages"]?.elements ?? []).compactMap(\.integer)
+        for seq in pages + [seq] { try concerns(state.id, seq) }
         let name = state.name
         states[owner] = nil
         let changes = try state.follow(items, data, seq: seq, at: at)

@@ -114,6 +114,7 @@ struct ExplainCommand: ParsableCommand {
     // MARK: A position
 
     private func row(_ name: String, _ position: Int, _ session: Session) throws {
+        var steps: [Row] = []
         let (found, row, title) = try session.read { db in
             let found = try FoundPlaylist.find(name, db)
             let rows = try found.rows(db)
@@ -123,17 +124,18 @@ struct ExplainCommand: ParsableCommand {
                     hint: "it has \(rows.count) rows.")
             }
             let row = rows[position - 1]
+            _ = try found.state(at: nil, in: session.ledger, db) { line, changes, _ in
+                let isAdded = changes.inserted.contains { $0.id == row.id }
+                let isMoved = changes.updated.contains {
+                    $0.id == row.id && $0.updatedAtMS == line.at
+                }
+                guard isAdded || isMoved else { return }
+                steps.append([
+                    "seq": line.seq, "at": line.at, "type": line.typeName, "run": line.runName,
+                    "what": isAdded ? "added" : "moved",
+                ])
+            }
             return (found, row, try TrackNames.of([row.uri], db).first?.value.line)
-        }
-        var steps: [Row] = []
-        _ = try found.state(at: nil, in: session.ledger) { line, changes, _ in
-            let isAdded = changes.inserted.contains { $0.id == row.id }
-            let isMoved = changes.updated.contains { $0.id == row.id && $0.updatedAtMS == line.at }
-            guard isAdded || isMoved else { return }
-            steps.append([
-                "seq": line.seq, "at": line.at, "type": line.typeName, "run": line.runName,
-                "what": isAdded ? "added" : "moved",
-            ])
         }
         let events = Listing(
             columns: [

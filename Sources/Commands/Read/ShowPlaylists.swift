@@ -55,7 +55,7 @@ struct PlaylistView {
         let then = try when?.seq(in: session)
         return try session.read { db in
             let found = try FoundPlaylist.find(reference, db, asOf: then)
-            let state = try then.map { try found.state(at: $0, in: session.ledger) }
+            let state = try then.map { try found.state(at: $0, in: session.ledger, db) }
             let rows = try state?.rows.rows ?? found.rows(db)
             let seq = try then ?? db.seq
             return PlaylistView(
@@ -119,14 +119,16 @@ struct HistoryCommand: ParsableCommand {
 
     func run() throws {
         let session = try Session(reading: globals)
-        let found = try session.read { try FoundPlaylist.find(playlist, $0, asOf: .max) }
         var steps: [Row] = []
-        _ = try found.state(at: nil, in: session.ledger) { line, changes, state in
-            steps.append([
-                "seq": line.seq, "at": line.at, "type": line.typeName, "run": line.runName,
-                "added": changes.inserted.count, "removed": changes.removed.count,
-                "moved": changes.moved, "count": state.rows.rows.count, "name": state.name,
-            ])
+        try session.read { db in
+            let found = try FoundPlaylist.find(playlist, db, asOf: .max)
+            _ = try found.state(at: nil, in: session.ledger, db) { line, changes, state in
+                steps.append([
+                    "seq": line.seq, "at": line.at, "type": line.typeName, "run": line.runName,
+                    "added": changes.inserted.count, "removed": changes.removed.count,
+                    "moved": changes.moved, "count": state.rows.rows.count, "name": state.name,
+                ])
+            }
         }
         Listing(
             columns: [
@@ -154,8 +156,8 @@ struct DiffCommand: ParsableCommand {
         let end = try to?.seq(in: session)
         let (old, new, names) = try session.read { db in
             let found = try FoundPlaylist.find(playlist, db, asOf: end ?? start)
-            let old = try found.state(at: start, in: session.ledger).rows.rows.map(\.uri)
-            let new = try found.state(at: end, in: session.ledger).rows.rows.map(\.uri)
+            let old = try found.state(at: start, in: session.ledger, db).rows.rows.map(\.uri)
+            let new = try found.state(at: end, in: session.ledger, db).rows.rows.map(\.uri)
             return (old, new, try TrackNames.of(old + new, db))
         }
         let difference = ListDifference(from: old, to: new)

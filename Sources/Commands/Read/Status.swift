@@ -17,13 +17,7 @@ struct StatusCommand: ParsableCommand {
                 "listens WHERE reason IS NULL", "listens WHERE reason IS NOT NULL",
                 "likes WHERE is_deleted = 0",
             ].map { try db.value("SELECT count(*) FROM " + $0) ?? 0 }
-            let diverged: [String] = try db.values(
-                """
-                SELECT p.uri FROM playlists p WHERE p.is_deleted = 0 AND p.synced_seq > 0
-                AND p.edited_seq > p.synced_seq AND p.id IN (SELECT playlist_id FROM playlist_mappings)
-                ORDER BY p.id
-                """)
-            return (counts, try db.seq, diverged)
+            return (counts, try db.seq, try db.values(FoundPlaylist.diverged) as [String])
         }
         let cursor = try LedgerCursor(
             session.ledger, after: reached, chained: false,

@@ -29,6 +29,13 @@ func streamName(_ uri: String) throws -> StreamName {
 }
 
 extension FoundPlaylist {
+    /// Asks for the linked ones that were edited here since they last agreed with their service.
+    static let diverged = """
+        SELECT p.uri FROM playlists p WHERE p.is_deleted = 0 AND p.synced_seq > 0
+        AND p.edited_seq > p.synced_seq AND p.id IN (SELECT playlist_id FROM playlist_mappings)
+        ORDER BY p.id
+        """
+
     /// The playlists that a name, a URI, or the URI or URL of a connector playlist fits best.
     ///
     /// - Parameter seq: Where the name counts: the names at that event, then today's, then those of deleted
@@ -91,12 +98,12 @@ extension FoundPlaylist {
         }
     }
 
-    /// Folds its past from the log to a moment.
+    /// Folds its past from the log to a moment; the read model knows which events to read.
     ///
     /// - Parameter visit: Sees each event that concerns it, what that changed, and the state behind it.
     /// - Throws: Exit 66, with the first seq that knows it, for a moment before it was made.
     func state(
-        at last: Seq?, in ledger: Ledger,
+        at last: Seq?, in ledger: Ledger, _ db: Database,
         _ visit: (EventLine, RowChanges, PlaylistState) -> Void = { _, _, _ in }
     ) throws -> PlaylistState {
         let unknown = NaradaError.notFound(
@@ -106,10 +113,9 @@ extension FoundPlaylist {
         var state: PlaylistState?
         var pages: [Seq: [PlaylistItem]] = [:]
         let own = Array(uri.utf8)
-        var links: [[UInt8]] = []
-        try ledger.visit(after: createdSeq - 1, through: last) { line in
+        func take(_ line: EventLine) throws {
             let isOwn = line.stream.elementsEqual(own)
-            guard isOwn || links.contains(where: line.stream.elementsEqual) else { return }
+            guard isOwn || state?.links.contains(line.streamName) != false else { return }
             try Catalogue.read(line) { kind, data in
                 var changes: RowChanges?
                 if isOwn {
@@ -117,15 +123,11 @@ extension FoundPlaylist {
                         state = PlaylistState(uri: uri, createdSeq: line.seq)
                     }
                     changes = try state?.apply(kind, data, seq: line.seq, at: line.at)
-                    links = (state?.links ?? []).map { Array($0.utf8) }
                 } else if kind == .spotifyPlaylistPage {
                     pages[line.seq] = listedItems(ofPage: data)
                 } else if kind == .spotifyPlaylistFetched {
-                    let items = try (data["pages"]?.elements ?? []).compactMap(\.integer).flatMap {
-                        // One that was recorded before the playlist was made or linked is not at hand.
-                        try pages[$0] ?? ledger.event($0) { line in
-                            try Catalogue.read(line) { listedItems(ofPage: $1) }
-                        } ?? []
+                    let items = (data["pages"]?.elements ?? []).compactMap(\.integer).flatMap {
+                        pages[$0] ?? []
                     }
                     pages = [:]
                     changes = try state?.follow(items, data, seq: line.seq, at: line.at)
@@ -133,6 +135,13 @@ extension FoundPlaylist {
                 if let changes, let state { visit(line, changes, state) }
             }
         }
+        let known: [Seq] = try db.values(
+            "SELECT seq FROM playlist_events WHERE playlist_id = ? AND seq <= ? ORDER BY seq", id,
+            last ?? .max)
+        try ledger.visit(known, take)
+        // A home that cannot be written may stand behind the log.
+        let reached = try db.seq
+        if last ?? .max > reached { try ledger.visit(after: reached, through: last, take) }
         return try state ?? fail(unknown)
     }
 }

@@ -296,7 +296,7 @@ struct PlaylistCommand: ParsableCommand {
                             "make a new one: `narada export playlist \(found.uri) --as-of WHEN`, then `narada-cmd import playlist`."
                     ))
                 (name, uri) = (found.name, found.uri)
-                then = try found.state(at: seq, in: session.ledger).rows.rows
+                then = try found.state(at: seq, in: session.ledger, db).rows.rows
                 let now = try found.rows(db).map(\.uri)
                 difference = ListDifference(from: now, to: then.map(\.uri))
                 guard !dryRun, now != then.map(\.uri) else { return [] }

@@ -37,7 +37,7 @@ final class World: WorkflowWorld {
         }
         return try session.projector.read { db in
             let found = try FoundPlaylist.find(reference, db, asOf: when)
-            let then = try when.map { try found.state(at: $0, in: session.ledger).rows.rows }
+            let then = try when.map { try found.state(at: $0, in: session.ledger, db).rows.rows }
             let rows = try then ?? found.rows(db)
             let names = try TrackNames.of(rows.map(\.uri), db)
             let list = rows.map { row in
