@@ -19,9 +19,12 @@ final class CommitWalk {
     /// Where the last commit that was passed begins.
     private(set) var previousOffset = Format.firstCommit
 
+    private let readAhead: Int
+
     /// Starts before the first commit of the segment that holds an event, or of the first segment.
-    init(_ ledger: Ledger, from seq: Seq = 1) throws(LedgerError) {
+    init(_ ledger: Ledger, from seq: Seq = 1, readAhead: Int = 1 << 20) throws(LedgerError) {
         self.ledger = ledger
+        self.readAhead = readAhead
         position = ledger.origin
         before = ledger.origin
         let segments = try ledger.segments()
@@ -197,7 +200,7 @@ final class CommitWalk {
     }
 
     private func enter(_ next: SegmentFile, chain: Chain?) throws(LedgerError) {
-        let opened = try SegmentReader(next.path, disk: ledger.disk)
+        let opened = try SegmentReader(next.path, disk: ledger.disk, readAhead: readAhead)
         segment = next
         reader = opened
         offset = 0

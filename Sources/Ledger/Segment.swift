@@ -12,18 +12,21 @@ struct SegmentFile: Equatable {
 /// Reads one segment file, header by header, through a window that is read ahead.
 final class SegmentReader {
     let file: any DiskFile
-    private let readAhead = 1 << 20
+    private let readAhead: Int
+    private var knownSize = 0
     private var window = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 16)
     private var windowStart = 0
     private var windowCount = 0
 
-    init(_ path: String, disk: any Disk) throws(LedgerError) {
+    /// - Parameter readAhead: Bytes that are read at least: many for who wants all, few for who looks here and there.
+    init(_ path: String, disk: any Disk, readAhead: Int = 4096) throws(LedgerError) {
         guard let file = try disk.open(path, writing: false, creating: false) else {
             throw LedgerError(
                 .damaged, "the segment \(path) is missing",
                 remedy: "bring it back from a copy; `narada log stat` shows what is there.")
         }
         self.file = file
+        self.readAhead = readAhead
     }
 
     deinit { window.deallocate() }
@@ -58,8 +61,9 @@ final class SegmentReader {
         else { return .broken }
         let frameAt = offset + Format.headerSize
         guard framed else {
-            let whole = try file.size() >= frameAt + header.frameSize
-            return whole ? .commit(header, frame: .init(start: nil, count: 0)) : .broken
+            let end = frameAt + header.frameSize
+            if knownSize < end { knownSize = try file.size() }
+            return knownSize >= end ? .commit(header, frame: .init(start: nil, count: 0)) : .broken
         }
         guard let frame = try view(at: frameAt, count: header.frameSize),
             SHA256.digest(frame).prefix == header.frameSum
@@ -73,7 +77,10 @@ final class SegmentReader {
     }
 
     /// Forgets what was read ahead, for a file that has grown.
-    func refresh() { windowCount = 0 }
+    func refresh() {
+        windowCount = 0
+        knownSize = 0
+    }
 
     private func view(at offset: Int, count: Int) throws(LedgerError) -> UnsafeRawBufferPointer? {
         if offset < windowStart || offset + count > windowStart + windowCount {

@@ -66,7 +66,7 @@ extension Ledger {
                 break
             }
         }
-        let walk = try CommitWalk(self, from: start)
+        let walk = try CommitWalk(self, from: start, readAhead: 4096)
         while case .commit(let header, _) = try walk.next(framed: false) {
             guard header.timeMS > moment else { continue }
             // A sealed frame holds several commits; its lines tell which are early enough.
@@ -92,20 +92,23 @@ extension Ledger {
     /// - Throws: ``LedgerError`` for damage in what is read.
     public func visit(_ seqs: [Seq], _ body: (EventLine) throws -> Void) throws {
         let files = try segments()
-        var walk = try CommitWalk(self, from: seqs.first ?? 1)
+        var walk = try CommitWalk(self, from: seqs.first ?? 1, readAhead: 4096)
         var wanted = seqs[...]
+        var lines = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 16)
+        defer { lines.deallocate() }
         while let seq = wanted.first {
             let file = files.last { $0.firstSeq <= seq }
             if let file, file.firstSeq > walk.position.seq + 1 {
-                walk = try CommitWalk(self, from: seq)
+                walk = try CommitWalk(self, from: seq, readAhead: 4096)
             }
             guard case .commit(let passed, _) = try walk.next(framed: false) else { return }
             guard passed.lastSeq >= seq else { continue }
             walk.back()
             guard case .commit(let header, let frame) = try walk.next(framed: true) else { return }
-            let lines = UnsafeMutableRawBufferPointer.allocate(
-                byteCount: header.rawSize, alignment: 16)
-            defer { lines.deallocate() }
+            if lines.count < header.rawSize {
+                lines.deallocate()
+                lines = .allocate(byteCount: max(header.rawSize, 1 << 19), alignment: 16)
+            }
             var found: [Range<Int>] = []
             try walk.decode(header, frame, into: lines, chained: false) {
                 (range, seq, _) throws(LedgerError) in
