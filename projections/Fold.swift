@@ -61,7 +61,7 @@ public final class Fold {
     public init(
         _ database: OpaquePointer, models: Set<ReadModel> = Set(ReadModel.allCases), fresh: Bool
     ) throws {
-        groups = Groups(database, models: models)
+        groups = Groups(database, models: models, fresh: fresh)
         nodes = try Nodes(database, models: models, fresh: fresh)
         playlists =
             models.contains(.playlists)
@@ -126,10 +126,8 @@ public final class Fold {
                     at: time, title: row.title)
             }
             try listens?.walked(line, from: data["from"], to: data["to"], page: data["page"])
-        case .matchAsserted:
-            let pair = data["uris"]?.elements.compactMap(\.text) ?? []
-            try ensure(pair.map { ListedItem(item: PlaylistItem(uri: $0)) }, line)
-            try groups.asserted(pair, data, line)
+        case .matchAsserted, .matchConfirmed, .matchRejected, .matchRetracted:
+            try groups.decided(event.kind, data, line)
         case .lastfmCountsPage:
             let user = String(line.streamName.dropFirst("lastfm:counts:".count))
             for (index, row) in try bounded(lastfmRows("toptracks")).enumerated() {
@@ -193,7 +191,7 @@ public final class Fold {
     /// - Parameter all: Whether the listens are all new.
     public func finish(all: Bool) throws {
         try playlists?.flush()
-        try groups.settle(described: nodes.described)
+        try groups.settle(nodes)
         if let firstSeq {
             try listens?.settle(from: firstSeq, all: all, described: nodes.described)
         }

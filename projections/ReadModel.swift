@@ -9,7 +9,10 @@ public enum ReadModel: String, CaseIterable, Sendable {
     public var tables: [String] {
         switch self {
         case .tracks:
-            ["nodes", "tracks", "play_counts", "lastfm_counts", "lastfm_asked", "matches"]
+            [
+                "nodes", "tracks", "play_counts", "lastfm_counts", "lastfm_asked", "matches",
+                "members",
+            ]
         case .mappings: ["track_mappings"]
         case .playlists:
             [

@@ -1,5 +1,5 @@
 CREATE UNIQUE INDEX nodes_uri ON nodes(uri);
-CREATE INDEX nodes_anchor ON nodes(anchor) WHERE anchor IS NOT NULL;
+CREATE INDEX nodes_track ON nodes(track_id) WHERE track_id <> id;
 CREATE INDEX matches_b ON matches(b_uri);
 CREATE INDEX tracks_spotify_id ON tracks(spotify_id);
 CREATE INDEX tracks_isrc ON tracks(isrc);

@@ -13,8 +13,7 @@ CREATE TABLE nodes(
     uri TEXT NOT NULL,                  -- spotify:track:…, text:track:…
     track_id INTEGER NOT NULL,
     rank INTEGER NOT NULL,              -- how good a source its names are from: 0 none … 3 the service
-    digest TEXT,                        -- of the payload that the service showed last
-    anchor INTEGER                      -- the node that a match leads this one to
+    digest TEXT                         -- of the payload that the service showed last
 );
 CREATE TABLE tracks(
     id INTEGER PRIMARY KEY,
@@ -57,15 +56,31 @@ CREATE TABLE lastfm_asked(              -- when Last.fm was asked about a track,
     node_id INTEGER,                    -- the entity that answered; null: it knows none
     PRIMARY KEY (uri, user_id)
 ) WITHOUT ROWID;
-CREATE TABLE matches(                   -- the last assertion on each pair of nodes
-    id INTEGER PRIMARY KEY,
+CREATE TABLE matches(                   -- what is decided on pairs of nodes
     a_uri TEXT NOT NULL,                -- the smaller one in bytes
     b_uri TEXT NOT NULL,
-    method TEXT NOT NULL,
-    confidence INTEGER NOT NULL,
-    matcher INTEGER NOT NULL,           -- the matcher's version
-    asserted_at INTEGER NOT NULL,
-    UNIQUE (a_uri, b_uri)
+    word TEXT,                          -- the person's: confirmed, rejected; it counts before all else
+    word_at INTEGER,
+    word_seq INTEGER,
+    method TEXT,                        -- of the last assertion, if it was not retracted
+    confidence INTEGER,
+    matcher INTEGER,                    -- the matcher's version
+    asserted_at INTEGER,
+    asserted_seq INTEGER,
+    PRIMARY KEY (a_uri, b_uri)
+) WITHOUT ROWID;
+CREATE TABLE members(                   -- the own facts of nodes that are one track with others
+    node_id INTEGER PRIMARY KEY,
+    title TEXT,
+    artists TEXT,
+    album TEXT,
+    duration_ms INTEGER,
+    release_date TEXT,
+    isrc TEXT,
+    spotify_id TEXT,
+    lastfm_url TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
 );
 
 -- mappings: what each track is called by the services.

@@ -156,9 +156,10 @@ CREATE VIEW lastfm_asked_iso AS SELECT
     node_id
 FROM lastfm_asked;
 CREATE VIEW matches_iso AS SELECT
-    id,
     a_uri,
     b_uri,
+    word,
+    strftime('%Y-%m-%dT%H:%M:%S', word_at / 1000, 'unixepoch') || printf('.%03dZ', word_at % 1000) AS word_at,
     method,
     confidence,
     matcher,

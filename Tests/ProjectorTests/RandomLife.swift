@@ -359,17 +359,35 @@ struct RandomLife {
             ])
     }
 
+    /// A decision on two entities, some of which nothing else ever names.
     private mutating func match() -> NewEvent {
-        let weak = number(0...5) == 0 ? track(0) : uri(lastfmTrack())
-        let pair = [weak, track(number(1...12))].sorted {
-            Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8))
+        func entity() -> String {
+            switch number(0...6) {
+            case 0: track(0)
+            case 1...3: uri(lastfmTrack())
+            case 4: "mb:recording:" + String(number(1...3))
+            default: track(number(1...12))
+            }
         }
+        let one = entity()
+        var other = entity()
+        while other == one { other = entity() }
+        let pair = [one, other].sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let kinds: [EventKind] = [.matchConfirmed, .matchRejected, .matchRetracted]
+        let kind = kinds.randomElement(using: &random).flatMap { number(0...2) == 0 ? $0 : nil }
+        let more: [(String, JSON)] =
+            switch kind {
+            case nil:
+                [
+                    ("method", .text(["isrc", "mbid", "artist_title", "fuzzy"][number(0...3)])),
+                    ("confidence", JSON(number(30...100))), ("matcher", 1),
+                ]
+            case .matchRetracted: [("of", number(0...1) == 0 ? "person" : "matcher")]
+            default: []
+            }
         return NewEvent(
-            .matchAsserted, on: StreamName("match:" + pair.joined(separator: "|"))!,
-            [
-                "uris": .array(pair.map { .text($0) }), "method": "artist_title",
-                "confidence": JSON(number(60...75)), "matcher": 1,
-            ])
+            kind ?? .matchAsserted, on: StreamName("match:" + pair.joined(separator: "|"))!,
+            .object([("uris", .array(pair.map { .text($0) }))] + more))
     }
 
     /// What a person or a push does with a list whose rows follow a service.

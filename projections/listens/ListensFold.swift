@@ -129,7 +129,8 @@ final class ListensFold {
         try joins.join(around: places)
     }
 
-    /// Gives recent plays the title of their tracks, and a start a track's length before their end.
+    /// Gives recent plays the title of their nodes, and a start a track's length before their end; what their
+    /// tracks show with others may not touch it.
     ///
     /// - Parameter nodes: Whose; nil for all.
     /// - Returns: Where rows came from and went.
@@ -144,8 +145,11 @@ final class ListensFold {
         for node in nodes?.sorted() ?? [0] {
             try sql(
                 """
-                SELECT l.id, l.listened_at, l.ended_at - ifnull(t.duration_ms, 0), l.title_key, t.title
-                FROM listens l JOIN tracks t ON t.id = l.node_id WHERE l.channel = 4 AND \(which)
+                SELECT l.id, l.listened_at, l.ended_at - ifnull(own.duration_ms, 0), l.title_key, own.title
+                FROM listens l JOIN (SELECT t.id, iif(m.node_id IS NULL, t.title, m.title) AS title,
+                        iif(m.node_id IS NULL, t.duration_ms, m.duration_ms) AS duration_ms
+                    FROM tracks t LEFT JOIN members m ON m.node_id = t.id) own ON own.id = l.node_id
+                WHERE l.channel = 4 AND \(which)
                 """, node
             ).each { row in
                 var title = row.text(4)

@@ -31,20 +31,21 @@ extension Groups {
         ).run()
     }
 
-    /// Sums the counts of the entities of some groups, for each group and user.
-    func sumCounts(_ heads: [Int64]) throws {
-        let members = "(SELECT id FROM nodes WHERE id = ?1 OR anchor = ?1)"
-        // All go before the first comes: an id may go from one group to another.
-        for head in heads {
-            try sql("DELETE FROM play_counts WHERE track_id IN \(members)", head).run()
+    /// Sums the counts of the entities of some tracks, for each track and user.
+    func sumCounts(_ tracks: [Int64]) throws {
+        // All go before the first comes: an id may go from one track to another.
+        for track in tracks {
+            try sql("DELETE FROM play_counts WHERE track_id = ?", track).run()
         }
-        for head in heads {
+        for track in tracks {
             try sql(
                 """
-                INSERT INTO play_counts SELECT min(id), (SELECT track_id FROM nodes WHERE id = ?1),
-                    user_id, sum(play_count), sum(user_play_count), max(last_updated), 0, NULL
-                FROM lastfm_counts WHERE node_id IN \(members) GROUP BY user_id
-                """, head
+                INSERT INTO play_counts SELECT min(id), ?1, user_id, sum(play_count),
+                    sum(user_play_count), max(last_updated), 0, NULL
+                FROM lastfm_counts WHERE node_id IN (SELECT id FROM nodes WHERE id = ?1 AND track_id = ?1
+                    UNION ALL SELECT id FROM nodes WHERE track_id = ?1 AND track_id <> id)
+                GROUP BY user_id
+                """, track
             ).run()
         }
     }

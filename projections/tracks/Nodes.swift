@@ -28,6 +28,8 @@ struct Node {
 final class Nodes {
     /// Nodes that were not new and got other facts, unless all are new.
     private(set) var described: Set<Int64> = []
+    /// Nodes that are new, unless all are.
+    private(set) var created: [String] = []
     private var known: [String: Node] = [:]
     private var newest: Int64 = 0  // the id of the node that came last
     private let isComplete: Bool
@@ -36,6 +38,7 @@ final class Nodes {
     private let find: Statement
     private let insertNode: Statement
     private let upsertTrack: Statement
+    private let updateMember: Statement
     private let insertMapping: Statement
     private let updateNode: Statement
     private let updateDigest: Statement
@@ -58,6 +61,15 @@ final class Nodes {
                 artists = ifnull(?4, artists), album = ifnull(?5, album),
                 duration_ms = ifnull(?6, duration_ms), release_date = ifnull(?7, release_date),
                 isrc = ifnull(?8, isrc)
+            """)
+        // A node that is grouped keeps its own facts beside the group's.
+        updateMember = try Statement(
+            database,
+            """
+            UPDATE members SET updated_at = ?2, title = ifnull(?3, title),
+                artists = ifnull(?4, artists), album = ifnull(?5, album),
+                duration_ms = ifnull(?6, duration_ms), release_date = ifnull(?7, release_date),
+                isrc = ifnull(?8, isrc) WHERE node_id = ?1 RETURNING node_id
             """)
         insertMapping = try Statement(
             database,
@@ -101,6 +113,7 @@ final class Nodes {
         let node = Node(id: newest, trackID: newest, rank: rank)
         known[name] = node
         try insertNode.run(node.id, name, node.trackID, rank)
+        if !isComplete { created.append(name) }
         let connector = connector(name)
         try write(facts(), uri, node, connector, line.at)
         try map(node, connector, line.at)
@@ -138,13 +151,22 @@ final class Nodes {
     ) throws {
         let named = facts.rank == 0 ? TextURI(uri) : nil
         let title: (any Bindable)? = named?.title ?? facts.title
-        try upsertTrack.run(
+        let told: [(any Bindable)?] = [
             node.id, at, title,
             named.map { JSON.array([.text($0.artist)]).text }
                 ?? facts.artists.map { String(decoding: $0, as: UTF8.self) },
             facts.album, facts.durationMS, facts.releaseDate, facts.isrc?.text?.uppercased(),
-            connector?.name == "spotify" ? connector?.id : nil,
-            connector?.name == "lastfm" ? connector?.id : nil)
+        ]
+        if !isComplete {
+            updateMember.bind(told)
+            if try updateMember.first({ _ in true }) != nil { return }
+        }
+        upsertTrack.bind(
+            told + [
+                connector?.name == "spotify" ? connector?.id : nil,
+                connector?.name == "lastfm" ? connector?.id : nil,
+            ])
+        try upsertTrack.run()
     }
 
     /// What the service itself calls an entity.

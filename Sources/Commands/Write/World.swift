@@ -59,12 +59,14 @@ final class World: WorkflowWorld {
         let sql = """
             WITH wanted AS (SELECT uri, track_id AS track FROM nodes
                 WHERE uri IN (SELECT value FROM json_each(?1))),
+            edges AS (SELECT a_uri, b_uri FROM matches WHERE word IS NOT 'rejected'
+                AND (word IS NOT NULL OR confidence >= 60)),
             members AS (SELECT DISTINCT track, n.id, n.uri FROM wanted
                 JOIN nodes n ON n.track_id = track),
             entities AS (SELECT track, id FROM members
-                UNION SELECT track, n.id FROM members m JOIN matches ON a_uri = m.uri
+                UNION SELECT track, n.id FROM members m JOIN edges ON a_uri = m.uri
                 JOIN nodes n ON n.uri = b_uri
-                UNION SELECT track, n.id FROM members m JOIN matches ON b_uri = m.uri
+                UNION SELECT track, n.id FROM members m JOIN edges ON b_uri = m.uri
                 JOIN nodes n ON n.uri = a_uri),
             counts AS (SELECT track AS track_id, c.* FROM entities e
                 JOIN lastfm_counts c ON c.node_id = e.id
