@@ -1,4 +1,5 @@
 import Events
+import Foundation
 import GRDB
 import GRDBSQLite
 import JSONText
@@ -102,38 +103,51 @@ private struct Facts {
     }
 }
 
-/// Tables in memory, with events folded into them.
-private struct Tables {
-    let queue: DatabaseQueue
+/// Tables in memory, into which events are folded and which are empty again afterwards.
+private final class Workbench {
+    private let queue: DatabaseQueue
 
-    /// - Parameter batches: How many events go in at once; nil for all, as a rebuild does it.
-    init(_ events: [NewEvent], batches: ((Int) -> Int)? = nil) throws {
+    init() throws {
         queue = try DatabaseQueue()
+        try queue.inDatabase { try $0.execute(sql: Schema.tables + Schema.indexes) }
+    }
+
+    /// Folds events into empty tables and reads what came of them.
+    ///
+    /// - Parameter batches: How many events go in at once; nil for all, as a rebuild does it.
+    func fold<R>(
+        _ events: [NewEvent], batches: (() -> Int)? = nil, _ read: (Database) throws -> R
+    ) throws -> R {
         try queue.inDatabase { db in
-            try db.execute(sql: Schema.tables)
-            let handle = db.sqliteConnection!
-            if batches != nil { try db.execute(sql: Schema.indexes) }
-            var seq: Seq = 0
-            while seq < events.count {
-                let count = min(events.count - Int(seq), batches?(Int(seq)) ?? events.count)
-                let fold = try Fold(handle, fresh: batches == nil)
-                let titleKeys = TitleKeys()
-                for _ in 0..<count {
-                    seq += 1
-                    // Times go with the events, not with their places, so that an order leaves no trace.
-                    try events[Int(seq) - 1].line(seq: seq, at: 1_800_000_000_000, run: "")
-                        .withUnsafeBufferPointer {
-                            try fold.apply(ReadableEvent(EventLine($0)!, titleKeys))
-                        }
+            var result: R?
+            try db.inTransaction {
+                var seq: Seq = 0
+                while seq < events.count {
+                    let count = min(events.count - Int(seq), batches?() ?? events.count)
+                    let fold = try Fold(db.sqliteConnection!, fresh: batches == nil)
+                    let titleKeys = TitleKeys()
+                    for _ in 0..<count {
+                        seq += 1
+                        try events[Int(seq) - 1].line(seq: seq, at: 1_800_000_000_000, run: "")
+                            .withUnsafeBufferPointer {
+                                try fold.apply(ReadableEvent(EventLine($0)!, titleKeys))
+                            }
+                    }
+                    try fold.finish(all: batches == nil)
                 }
-                if batches == nil { try db.execute(sql: Schema.indexes) }
-                try fold.finish(all: batches == nil)
+                result = try read(db)
+                return .rollback
             }
+            return result!
         }
     }
 
+    func told(_ events: [NewEvent], batches: (() -> Int)? = nil) throws -> [String] {
+        try fold(events, batches: batches, Self.told)
+    }
+
     /// Every table's rows, URIs in place of numbers.
-    func told() throws -> [String] {
+    private static func told(_ db: Database) throws -> [String] {
         let group = """
             (SELECT group_concat(uri, ' ') FROM (SELECT uri FROM nodes x WHERE x.track_id = %
              ORDER BY uri))
@@ -161,30 +175,28 @@ private struct Tables {
             "SELECT a_uri, b_uri, word, method, confidence, matcher FROM matches",
             "SELECT uri, title, artists, duration_ms, isrc FROM members JOIN nodes ON id = node_id",
         ]
-        return try queue.read { db in
-            try queries.flatMap { query in
-                try Row.fetchAll(db, sql: query).map { row in
-                    row.databaseValues.map(\.description).joined(separator: "|")
-                }.sorted()
-            }
+        return try queries.flatMap { query in
+            try Row.fetchAll(db, sql: query).map { row in
+                row.databaseValues.map(\.description).joined(separator: "|")
+            }.sorted()
         }
     }
 
     /// Everything, numbers and all.
-    func dump() throws -> [String] {
-        try queue.read { db in
-            try ReadModel.allCases.flatMap(\.tables).flatMap { table in
-                try Row.fetchAll(db, sql: "SELECT * FROM \(table)").map { row in
-                    table + row.databaseValues.map(\.description).joined(separator: "|")
-                }.sorted()
-            }
+    static func dump(_ db: Database) throws -> [String] {
+        try ReadModel.allCases.flatMap(\.tables).flatMap { table in
+            try Row.fetchAll(db, sql: "SELECT * FROM \(table)").map { row in
+                table + row.databaseValues.map(\.description).joined(separator: "|")
+            }.sorted()
         }
     }
 }
 
 @Suite("Which entities are one track")
 struct IdentityTests {
-    static let seeds: ClosedRange<UInt64> = 1...2000
+    /// `tools/torture --full` takes 2,000.
+    static let seeds =
+        1...(ProcessInfo.processInfo.environment["NARADA_SEEDS"].flatMap { UInt64($0) } ?? 300)
 
     /// The rule of `design.md` §6 as it is written there, for few entities.
     private func reference(_ uris: [String], _ decisions: [Identity.Decision]) -> Set<Set<String>> {
@@ -241,12 +253,12 @@ struct IdentityTests {
         "The tables show the rule's partition, a service's name once, and catching up gives the same"
     )
     func partition() throws {
+        let bench = try Workbench()
         var sizes: Set<Int> = []
         for seed in Self.seeds {
             var facts = Facts(seed: seed)
             let events = facts.interleaved()
-            let tables = try Tables(events)
-            let (uris, decisions, shown, twice, adrift) = try tables.queue.read { db in
+            let (uris, decisions, shown, twice, adrift, dump) = try bench.fold(events) { db in
                 (
                     try String.fetchAll(db, sql: "SELECT uri FROM nodes"), try inForce(db),
                     try Row.fetchAll(db, sql: "SELECT uri, track_id FROM nodes"),
@@ -261,7 +273,7 @@ struct IdentityTests {
                         sql: """
                             SELECT count(*) FROM track_mappings m JOIN tracks t ON t.id = m.track_id
                             WHERE t.is_deleted
-                            """)
+                            """), try Workbench.dump(db)
                 )
             }
             let expected = reference(uris, decisions)
@@ -271,8 +283,9 @@ struct IdentityTests {
             sizes.formUnion(expected.map(\.count))
             #expect(twice == 0 && adrift == 0, "seed \(seed)")
             var random = SplitMix64(seed: seed)
-            let followed = try Tables(events) { _ in Int.random(in: 1...5, using: &random) }
-            #expect(try followed.dump() == tables.dump(), "seed \(seed)")
+            let followed = try bench.fold(
+                events, batches: { Int.random(in: 1...5, using: &random) }, Workbench.dump)
+            #expect(followed == dump, "seed \(seed)")
         }
         #expect(sizes.isSuperset(of: [1, 2, 3, 4]))
     }
@@ -281,11 +294,12 @@ struct IdentityTests {
         "It does not matter what came first in other streams, nor what was asserted and retracted, nor what a matcher says after a person"
     )
     func order() throws {
+        let bench = try Workbench()
         for seed in Self.seeds {
             var facts = Facts(seed: seed)
             var events = facts.interleaved()
-            let told = try Tables(events).told()
-            #expect(try Tables(facts.interleaved()).told() == told, "seed \(seed)")
+            let told = try bench.told(events)
+            #expect(try bench.told(facts.interleaved()) == told, "seed \(seed)")
 
             // A pair that nothing else is decided on, asserted and taken back at any two places.
             let claims = (0..<50).map { _ in facts.decision(.matchAsserted) }
@@ -298,8 +312,8 @@ struct IdentityTests {
                 withClaim.insert(
                     Self.retracted(pair), at: first + 1 + facts.chance(withClaim.count - first))
                 var random = SplitMix64(seed: seed)
-                let followed = try Tables(withClaim) { _ in Int.random(in: 1...9, using: &random) }
-                #expect(try followed.told() == told, "seed \(seed)")
+                let followed = try bench.told(withClaim) { Int.random(in: 1...9, using: &random) }
+                #expect(followed == told, "seed \(seed)")
             }
 
             let word = facts.decision(seed % 2 == 0 ? .matchConfirmed : .matchRejected)
@@ -308,13 +322,13 @@ struct IdentityTests {
                 rows.filter { !$0.hasPrefix("\"\(pair[0])\"|\"\(pair[1])\"|") }
             }
             events.append(word)
-            let before = others(try Tables(events).told())
+            let before = others(try bench.told(events))
             for _ in 0..<2 {
                 events.append(
                     facts.chance(3) == 0
                         ? Self.retracted(pair) : facts.decision(.matchAsserted, on: pair))
             }
-            #expect(try others(Tables(events).told()) == before, "seed \(seed)")
+            #expect(try others(bench.told(events)) == before, "seed \(seed)")
         }
     }
 

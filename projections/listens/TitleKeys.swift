@@ -6,12 +6,13 @@ import Music
 ///
 /// A history names few songs, each many times.
 final class Slots<Value> {
-    private var slots: [(text: [UInt8], value: Value?)] = .init(
-        repeating: ([], nil), count: 1 << 16)
+    private var slots: [(text: [UInt8], value: Value?)] = []
 
     /// What was made of a text, or is made of it now.
     func value(of text: Bytes, _ make: () -> Value) -> Value {
         guard let first = text.first else { return make() }
+        // A megabyte or two that most catch-ups never need.
+        if slots.isEmpty { slots = .init(repeating: ([], nil), count: 1 << 16) }
         var hash = UInt64(text.count)
         for byte in text.suffix(8) { hash = hash << 7 ^ UInt64(byte) }
         hash = (hash ^ UInt64(first) << 53) &* 0x9E37_79B9_7F4A_7C15
