@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""What tools/sandbox-clients runs: spotipy and pylast against narada-sandbox, in the modes they can use.
+"""What tools/sandbox-clients runs: spotipy, pylast, musicbrainzngs and liblistenbrainz against narada-sandbox.
 
 Usage: sandbox-clients.py PROGRAM
 """
-import http.client, json, logging, subprocess, sys, time, urllib.parse, urllib.request
+import http.client, json, logging, subprocess, sys, time, urllib.parse, urllib.request, uuid, warnings
 
 import httpx2 as httpx
+import liblistenbrainz
+import musicbrainzngs
 import pylast
+import requests.adapters
 import spotipy
 from spotipy.cache_handler import MemoryCacheHandler
 from spotipy.oauth2 import SpotifyPKCE
@@ -41,7 +44,8 @@ class Sandbox:
 
     def control(self, method, path="", body=None):
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.urls["control"] + path, data=data, method=method)
+        request = urllib.request.Request(self.urls["control"] + path, data=data, method=method,
+                                         headers={"Content-Type": "application/json"})
         with urllib.request.urlopen(request) as answer:
             text = answer.read()
         return json.loads(text) if text else None
@@ -227,8 +231,128 @@ def lastfm(sandbox):
         check("an unknown track", int(error.status), pylast.STATUS_INVALID_PARAMS)
 
 
+def musicbrainz(sandbox):
+    print("musicbrainzngs")
+    warnings.simplefilter("ignore")  # It calls JSON, which the sandbox speaks, unofficial.
+    mb = musicbrainzngs
+    mb.set_format("json")
+    # Its path begins with /ws/2; what stands before that goes with the host's name.
+    mb.set_hostname(sandbox.urls["musicbrainz"].removeprefix("http://").removesuffix("/ws/2"), use_https=False)
+    mb.set_rate_limit(False)
+    mb.set_useragent("Narada's tests", "1", "narada@example.org")
+    title = "Teardrop (Part II): a/b"
+    known, live = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
+    rows = [{"id": known, "title": title, "artists": ["Björk", "M"], "isrcs": ["GBAAA9800001", "GBAAA9800002"],
+             "length": 330000, "album": "Mezzanine", "merged": [str(uuid.UUID(int=3))]},
+            {"id": live, "title": title, "artists": ["Björk"], "isrcs": ["GBAAA9800001"], "disambiguation": "live"},
+            {"id": str(uuid.UUID(int=4)), "title": "New", "artists": ["N"], "isrcs": ["GBAAA9800009"], "indexed": False}]
+    sandbox.control("PUT", "/musicbrainz/recordings", rows)
+    includes = ["artist-credits", "isrcs", "releases", "media"]
+    one = mb.get_recording_by_id(known, includes)
+    check("a recording", (one["id"], one["title"], one["length"], one["isrcs"]),
+          (known, title, 330000, ["GBAAA9800001", "GBAAA9800002"]))
+    check("its credit", "".join(c["name"] + c["joinphrase"] for c in one["artist-credit"]), "Björk & M")
+    check("its release's track", one["releases"][0]["media"][0]["tracks"][0]["title"], title)
+    check("a merged MBID is answered under the new one", mb.get_recording_by_id(str(uuid.UUID(int=3)))["id"], known)
+
+    def refused(status, call, *arguments, **more):
+        try:
+            call(*arguments, **more)
+        except musicbrainzngs.ResponseError as error:
+            return error.cause.code == status
+        return False
+
+    check("an unknown MBID", refused(404, mb.get_recording_by_id, str(uuid.UUID(int=9))))
+    check("no MBID", refused(400, mb.get_recording_by_id, "nonsense"))
+    both = mb.get_recordings_by_isrc("GBAAA9800001", ["artists"])
+    check("an ISRC of two recordings", {r["id"] for r in both["recordings"]}, {known, live})
+    check("an unknown ISRC", refused(404, mb.get_recordings_by_isrc, "ZZZZZ0000000"))
+    check("an ISRC in small letters", refused(400, mb.get_recordings_by_isrc, "gbaaa9800001"))
+
+    ids = lambda found: {r["id"] for r in found["recordings"]}
+    check("a search for several ISRCs", ids(mb.search_recordings("isrc:(GBAAA9800002 OR ZZZZZ0000000)")), {known})
+    check("the same, written out", ids(mb.search_recordings("isrc:GBAAA9800001 OR isrc:GBAAA9800009")), {known, live})
+    check("what the index lacks a look-up finds", len(mb.get_recordings_by_isrc("GBAAA9800009")["recordings"]), 1)
+    check("a search by names, strict", ids(mb.search_recordings(recording=title, artist="Bjork M", strict=True)), {known})
+    ranked = mb.search_recordings(recording=title, artist="Björk M")
+    check("the same, loose: the best is first", (ranked["recordings"][0]["id"], ranked["recordings"][0]["score"]),
+          (known, 100))
+    check("a search by length", ids(mb.search_recordings('recording:"teardrop" AND dur:[329000 TO 331000]')), {known})
+    check("a limit", len(mb.search_recordings("isrc:GBAAA9800001", limit=1, offset=1)["recordings"]), 1)
+    check("nothing found", mb.search_recordings("isrc:ZZZZZ0000000")["count"], 0)
+    sandbox.control("PUT", "/settings", {"rate": {"requests": 1, "seconds": 2, "service": "musicbrainz"}})
+    begun = time.time()
+    for _ in range(2):
+        mb.get_recording_by_id(known)  # It waits two seconds after a 503.
+    check("one request in two seconds", time.time() - begun > 1.9)
+    sandbox.control("PUT", "/settings", {"rate": None})
+
+
+class BelowBase(requests.adapters.HTTPAdapter):
+    """liblistenbrainz puts /1 behind the host: this puts it behind the base."""
+
+    def __init__(self, base):
+        super().__init__()
+        self.base = base
+
+    def send(self, request, **more):
+        request.url = self.base + request.url[request.url.index("/1/"):]
+        return super().send(request, **more)
+
+
+def listenbrainz(sandbox):
+    print("liblistenbrainz")
+    about = sandbox.control("GET")
+    base = sandbox.urls["listenbrainz"]
+    liblistenbrainz.client.adapter = BelowBase(base)
+    client = liblistenbrainz.ListenBrainz(base)
+    try:
+        client.set_auth_token("wrong")
+        check("a wrong token", False)
+    except liblistenbrainz.errors.InvalidAuthTokenException:
+        check("a wrong token", True)
+    client.set_auth_token(about["listenbrainz_token"])
+    page = client.get_listens("sandbox", count=7)
+    check("listens, newest first", (len(page), page == sorted(page, key=lambda l: -l.listened_at)), (7, True))
+    older = client.get_listens("sandbox", max_ts=page[3].listened_at, count=3)
+    check("listens before a second", [l.listened_at for l in older], [l.listened_at for l in page[4:]])
+    newer = client.get_listens("sandbox", min_ts=page[3].listened_at, count=2)
+    check("listens after a second, the next ones", [l.listened_at for l in newer], [l.listened_at for l in page[1:3]])
+    count = lambda: sandbox.control("GET")["listenbrainz_listens"]
+    begun, now = count(), int(time.time())
+    listen = liblistenbrainz.Listen("Jóga", "Björk", listened_at=now - 300, isrc="GBAAA9700001")
+    client.submit_single_listen(listen)
+    check("a listen", (count(), client.get_listens("sandbox", count=1)[0].track_name), (begun + 1, "Jóga"))
+    client.submit_multiple_listens([listen, listen])
+    check("the same again is there once", count(), begun + 1)
+    client.submit_multiple_listens([liblistenbrainz.Listen(f"T{n}", "A", listened_at=now - 900 - n) for n in range(900)])
+    check("nine hundred at once", count(), begun + 901)
+
+    def refused(status, call, *arguments):
+        try:
+            call(*arguments)
+        except liblistenbrainz.errors.ListenBrainzAPIException as error:
+            return error.status_code == status
+        return False
+
+    bad = liblistenbrainz.Listen("T", "A", listened_at=5)
+    check("one bad listen refuses all", (refused(400, client.submit_multiple_listens, [listen, bad]), count()),
+          (True, begun + 901))
+    many = [liblistenbrainz.Listen("T", "A", listened_at=now - n) for n in range(1001)]
+    check("more than a thousand are refused", refused(400, client.submit_multiple_listens, many))
+    client.submit_playing_now(liblistenbrainz.Listen("T", "A"))
+    check("nobody's listens", refused(404, client.get_listens, "nobody"))
+    client.submit_user_feedback(1, str(uuid.UUID(int=1)))
+    client.submit_user_feedback(-1, str(uuid.UUID(int=2)))
+    client.submit_user_feedback(0, str(uuid.UUID(int=1)))
+    shown = json.load(urllib.request.urlopen(base + "/1/feedback/user/sandbox/get-feedback"))
+    check("feedback", [(f["recording_mbid"], f["score"]) for f in shown["feedback"]], [(str(uuid.UUID(int=2)), -1)])
+
+
 for mode in ("dev2026", "full2026"):
     with Sandbox("--mode", mode, "--tracks", "200") as sandbox:
         spotify(sandbox, mode)
         if mode == "dev2026":
             lastfm(sandbox)
+            musicbrainz(sandbox)
+            listenbrainz(sandbox)

@@ -1,7 +1,7 @@
 import JSONText
 import Ledger
 
-/// A track as both services know it.
+/// A track as the services know it.
 struct Track: Codable, Sendable {
     var id: String
     var name: String
@@ -49,6 +49,9 @@ extension World {
         let songs = all.enumerated().map { lastfm.add(spelling($1, $0)) }
         let plays = dice.plays(count("listens"), of: songs.count)
         lastfm.listens = plays.reversed().map { Listen(song: songs[$0.place], uts: $0.uts) }
+        musicbrainz.invent(all)
+        listenbrainz = ListenBrainzState()
+        submit(plays.prefix(1000).map { (all[$0.place], $0.uts) })
         spotify = SpotifyState(grants: spotify.grants, refreshTokens: spotify.refreshTokens)
         spotify.recent = plays.prefix(50).map {
             Like(uri: all[$0.place].uri, addedAt: Int64($0.uts * 1000 + all[$0.place].durationMS))

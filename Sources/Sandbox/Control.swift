@@ -45,6 +45,16 @@ let control = Service(
         },
         on("PUT /lastfm/loves") { $0.lastfm.loves = try listens(&$0, $1) },
         on("PUT /lastfm/tracks", putSongs),
+        on("PUT /musicbrainz/recordings", putRecordings),
+        on("GET /musicbrainz/tracks") { world, _ in
+            let all = world.musicbrainz.ofTrack.sorted { $0.key < $1.key }
+            return JSON.object(all.map { ($0.key, .text($0.value)) })
+        },
+        on("PUT /listenbrainz/listens") { world, call in
+            world.listenbrainz = ListenBrainzState()
+            try addHeard(&world, call)
+        },
+        on("POST /listenbrainz/listens", addHeard),
     ])
 
 /// A route that answers with the JSON that its body gives, or with nothing but its success.
@@ -76,7 +86,9 @@ extension World {
             "lastfm_api_secret": .text(LastfmApplication.secret), "requests": JSON(answered),
             "faults": faultsJSON, "tracks": JSON(tracks.count),
             "listens": JSON(lastfm.listens.count), "loves": JSON(lastfm.loves.count),
-            "likes": JSON(spotify.likes.count), "playlists": .array(lists),
+            "likes": JSON(spotify.likes.count), "recordings": JSON(musicbrainz.recordings.count),
+            "listenbrainz_token": .text(ListenBrainzAccount.token),
+            "listenbrainz_listens": JSON(listenbrainz.listens.count), "playlists": .array(lists),
         ]
     }
 }
@@ -169,4 +181,35 @@ private func putSongs(_ world: inout World, _ call: Call) throws {
         if !row["redirect"].isNull { changed.redirect = try song(&world, row["redirect"]) }
         world.lastfm.songs[place] = changed
     }
+}
+
+private func putRecordings(_ world: inout World, _ call: Call) throws {
+    for row in try rows(call) {
+        func texts(_ key: String) -> [String] { row[key].elements.compactMap(\.string) }
+        let title = try row["title"].string.or(400, "A row has no title.")
+        let artists = texts("artists")
+        try need(!artists.isEmpty, 400, "A row has no artists.")
+        let album = row["album"].string ?? title
+        var recording = Recording(
+            Track(id: row["id"].string ?? title, name: title, artists: artists, album: album))
+        recording.mbid = row["id"].string ?? uuid("\(artists) \(title)")
+        (recording.isrcs, recording.formerMBIDs) = (texts("isrcs"), texts("merged"))
+        recording.lengthMS = row["length"].integer
+        recording.disambiguation = row["disambiguation"].string ?? ""
+        recording.isIndexed = row["indexed"].bool ?? true
+        world.musicbrainz.put(recording)
+    }
+}
+
+private func addHeard(_ world: inout World, _ call: Call) throws {
+    let heard = try rows(call).map { row in
+        let info = row["info"].isNull ? JSON.object([]) : row["info"]
+        let values = ["artist": row["artist"], "track": row["track"], "album": row["album"]]
+        let metadata = shape("lb_metadata", values).members.filter {
+            $0.0 != "additional_info" && !$0.1.isNull
+        }
+        return world.heard(
+            .object(metadata + [("additional_info", info)]), at: row["uts"].integer ?? 0)
+    }
+    world.listenbrainz.add(heard)
 }

@@ -10,6 +10,8 @@ struct Service: Sendable {
     let name: String
     /// The path of its base URL.
     let base: String
+    /// The header in which it says how long to wait.
+    var waitHeader = "Retry-After"
     /// Puts an error in the service's words.
     var render: @Sendable (Refusal, Call) -> Reply
     /// Patterns such as `GET /playlists/{id}/items`.
@@ -46,6 +48,8 @@ struct Service: Sendable {
     func refuse(_ refusal: Refusal, _ call: Call) -> Reply {
         var reply = render(refusal, call)
         reply.headers.merge(refusal.headers) { $1 }
+        let wait = reply.headers.removeValue(forKey: "Retry-After")
+        reply.headers[waitHeader] = wait
         return reply
     }
 }

@@ -10,12 +10,16 @@ struct World: Codable, Sendable {
     var tracks: [String: Track] = [:]
     var spotify = SpotifyState()
     var lastfm = LastfmState()
+    var musicbrainz = MusicBrainzState()
+    var listenbrainz = ListenBrainzState()
     private var settings: [String: JSON] = [:]
     var faults: [Fault] = []
     var journal: [JSON] = []
     private(set) var answered = 0
 
-    private enum CodingKeys: CodingKey { case tracks, spotify, lastfm, settings }
+    private enum CodingKeys: CodingKey {
+        case tracks, spotify, lastfm, musicbrainz, listenbrainz, settings
+    }
 
     /// Invents a world; sizes that are not named are small.
     init(_ size: [String: Int]) { invent(size) }

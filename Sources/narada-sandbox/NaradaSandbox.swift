@@ -9,7 +9,7 @@ import Sandbox
 struct NaradaSandbox: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "narada-sandbox",
-        abstract: "Stands in for Spotify and Last.fm on 127.0.0.1, with an invented user's world.",
+        abstract: "Stands in for the four services on 127.0.0.1, with an invented user's world.",
         discussion: """
             Prints one JSON line with the base URLs and serves until it is stopped.
 
@@ -108,7 +108,8 @@ private struct Background {
             "NARADA_PACE": "off", "LASTFM_USER": "sandbox",
             "SPOTIFY_CLIENT_ID": "5a4db0c55a4db0c55a4db0c55a4db0c5",
             "LASTFM_API_KEY": LastfmApplication.key,
-            "LASTFM_API_SECRET": LastfmApplication.secret,
+            "LASTFM_API_SECRET": LastfmApplication.secret, "LISTENBRAINZ_USER": "sandbox",
+            "LISTENBRAINZ_TOKEN": ListenBrainzAccount.token,
         ]
         for (name, url) in addresses {
             variables["NARADA_\(name == "control" ? "SANDBOX" : name.uppercased())_URL"] = url
