@@ -29,6 +29,8 @@ public struct ServiceManner: Sendable {
     public var blindWaits: [Int64]
     /// Seconds it is left alone when those did not help; the last ones when it has said so lately.
     public var blindLimits: [Int64]
+    /// The least seconds to wait, also where it says 0.
+    public var leastWait: Int64 = 1
     /// The group of endpoints that a quota of a request closes; nil for the whole service.
     public var group: @Sendable (HTTPRequest) -> String? = { _ in nil }
     /// Reads an answer, the body before the status.
@@ -151,6 +153,12 @@ public final class Service: Sendable {
         do { result = .success(try await transport(request)) } catch let fault as TransportFault {
             result = .failure(fault)
         }
+        // Some say beforehand that the next call would be one too many.
+        if case .success(let response) = result, let wait = resetIn(response),
+            response.header("x-ratelimit-remaining") == "0"
+        {
+            gate.close(for: .seconds(min(wait, 60)))
+        }
         if let trace {
             let outcome =
                 switch result {
@@ -227,13 +235,13 @@ public final class Service: Sendable {
     private func limited(
         _ quota: String?, _ response: HTTPResponse, _ request: HTTPRequest, _ counts: inout Counts
     ) -> Step {
-        let asked = retryAfter(response)
+        let asked = retryAfter(response) ?? resetIn(response)
         if quota == nil {
             let blind = isPaced ? manner.blindWaits : [1, 2, 4]
             var wait: Int64?
             if let asked, asked <= 60, counts.told < 8 {
                 counts.told += 1
-                wait = max(1, asked)
+                wait = max(isPaced ? manner.leastWait : 1, asked)
             } else if asked == nil, counts.blind < blind.count {
                 wait = blind[counts.blind]
                 counts.blind += 1
@@ -326,6 +334,11 @@ public final class Service: Sendable {
                 + (group.map { " with calls of \($0)" } ?? ""),
             remedy: "run it again then.", reason: quota, status: status, untilMS: until,
             group: group)
+    }
+
+    /// The seconds until more calls are free, in ListenBrainz's words.
+    private func resetIn(_ response: HTTPResponse) -> Int64? {
+        response.header("x-ratelimit-reset-in").flatMap { Int64($0) }
     }
 
     /// The seconds that an answer asks to wait for, as a number or as a date; nil if it does not say.
