@@ -116,6 +116,18 @@ public final class Fold {
                     line.seq << 16 | Int64(index), try entity(ListedItem(row, ofPage: true), line),
                     endedAt: row["played_at"]?.text.flatMap { ISOTime.parse($0) })
             }
+        case .listenbrainzListensPage:
+            let rows = ListenBrainzRow.rows(of: data["payload"])
+            for (index, row) in try bounded(rows).enumerated() {
+                guard let time = row.timeMS else { continue }
+                try listens?.scrobble(
+                    line.seq << 16 | Int64(index), try entity(row.item, line), at: time,
+                    title: row.title, .listenbrainz)
+            }
+            let next = rows.compactMap(\.timeMS).min().map { $0 / 1000 + 1 }
+            try listens?.walked(line, from: data["from"], to: data["to"], page: next)
+        case .musicbrainzISRCObserved, .musicbrainzSearchObserved, .musicbrainzRecordingObserved:
+            try musicbrainz(event.kind, data["payload"], line)
         case .lastfmListensPage:
             for (index, row) in try bounded(lastfmRows("recenttracks")).enumerated() {
                 guard !row.isPlaying, let time = row.timeMS else { continue }
@@ -123,9 +135,10 @@ public final class Fold {
                 try listens?.scrobble(
                     line.seq << 16 | Int64(index),
                     try entity(ListedItem(item: PlaylistItem(uri: uri)), line),
-                    at: time, title: row.title)
+                    at: time, title: row.title, .lastfm)
             }
-            try listens?.walked(line, from: data["from"], to: data["to"], page: data["page"])
+            try listens?.walked(
+                line, from: data["from"], to: data["to"], page: data["page"]?.integer)
         case .matchAsserted, .matchConfirmed, .matchRejected, .matchRetracted:
             try groups.decided(event.kind, data, line)
         case .lastfmCountsPage:
@@ -150,9 +163,9 @@ public final class Fold {
             .lastfmLovesFetched:
             try playlists?.fetched(event.kind, data, line)
         case .spotifyPlaylistObserved: try playlists?.observed(data, line)
-        case .lastfmListensFetched, .lastfmCountsFetched:
+        case .lastfmListensFetched, .lastfmCountsFetched, .listenbrainzListensFetched:
             try playlists?.fetched(data["count"]?.integer ?? 0, line)
-            if event.kind == .lastfmListensFetched {
+            if event.kind != .lastfmCountsFetched {
                 try listens?.walked(line, through: data["to"])
             }
         case .connectorLimited, .workflowStarted, .workflowFinished, .workflowFailed,
@@ -164,6 +177,26 @@ public final class Fold {
             try ensure(items, line)
             try playlists?.playlist(event.kind, data, items.map(\.item), line)
         }
+    }
+
+    /// Takes in the recordings of an answer of MusicBrainz's.
+    private func musicbrainz(_ kind: EventKind, _ payload: JSONValue?, _ line: EventLine) throws {
+        let isOne = kind == .musicbrainzRecordingObserved
+        let rows = isOne ? [payload].compactMap(\.self) : payload?["recordings"]?.elements ?? []
+        var found: [(node: Node, row: JSONValue)] = []
+        for row in try bounded(rows) {
+            guard let mbid = row["id"]?.text else { continue }
+            var uri = "mb:recording:" + mbid.lowercased()
+            let node = try uri.withUTF8 { uri in
+                try nodes.node(uri, rank: 3, in: line) { NodeFacts(recording: row) }
+            }
+            found.append((node, row))
+        }
+        let asked =
+            isOne && !found.isEmpty
+            ? try entity(ListedItem(item: PlaylistItem(uri: line.streamName)), line) : nil
+        let merged = asked.flatMap { $0.id == found.first?.node.id ? nil : $0 }
+        try groups.answered(found, merged: merged, line)
     }
 
     private func bounded<R>(_ rows: [R]) throws -> [R] {

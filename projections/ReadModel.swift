@@ -11,7 +11,7 @@ public enum ReadModel: String, CaseIterable, Sendable {
         case .tracks:
             [
                 "nodes", "tracks", "play_counts", "lastfm_counts", "lastfm_asked", "matches",
-                "members",
+                "members", "recordings", "musicbrainz_asked",
             ]
         case .mappings: ["track_mappings"]
         case .playlists:
@@ -38,7 +38,7 @@ public enum ReadModel: String, CaseIterable, Sendable {
 /// The SQL of the read models, embedded in the program.
 public enum Schema {
     /// Counts up when a fold gives other rows for the same events.
-    private static let foldVersion = 4
+    private static let foldVersion = 5
 
     public static let tables = String(decoding: PackageResources.tables_sql, as: UTF8.self)
     public static let indexes = String(decoding: PackageResources.indexes_sql, as: UTF8.self)

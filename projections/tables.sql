@@ -82,6 +82,20 @@ CREATE TABLE members(                   -- the own facts of nodes that are one t
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
 );
+CREATE TABLE recordings(                -- what MusicBrainz tells of a recording beside what tracks hold
+    node_id INTEGER PRIMARY KEY,
+    isrcs TEXT NOT NULL,                -- JSON array of codes; those that its last answer named
+    disambiguation TEXT,
+    is_video INTEGER NOT NULL,
+    merged_into TEXT,                   -- the URI of the recording that answers in its place
+    seq INTEGER NOT NULL                -- the event with its last answer
+);
+CREATE TABLE musicbrainz_asked(         -- what MusicBrainz was asked, whatever it answered
+    stream TEXT PRIMARY KEY,            -- isrc:…, mb:search:…, mb:recording:…
+    asked_at INTEGER NOT NULL,
+    seq INTEGER NOT NULL,               -- the event with the last answer
+    found TEXT NOT NULL                 -- JSON array of the recordings' URIs, in its order
+) WITHOUT ROWID;
 
 -- mappings: what each track is called by the services.
 CREATE TABLE track_mappings(
@@ -224,16 +238,16 @@ CREATE TABLE listens(
     listened_at INTEGER,                -- when it began
     ended_at INTEGER,
     ms_played INTEGER,                  -- null: the channel does not tell
-    channel INTEGER NOT NULL,           -- its rank: 0 the extended export, 1 Last.fm, 4 Spotify's recent plays
+    channel INTEGER NOT NULL,           -- its rank: 0 the extended export, 1 Last.fm, 2 ListenBrainz, 4 Spotify's recent plays
     reason TEXT,                        -- null: it counts
     title_key INTEGER,                  -- what its title is compared by
     joined_id INTEGER                   -- joined: the listen that it tells of
 );
-CREATE TABLE walks(                     -- walks through a user's scrobbles, newest first
+CREATE TABLE walks(                     -- walks through a user's listens, newest first
     stream TEXT PRIMARY KEY,
     from_s INTEGER NOT NULL,            -- the span of the last one, seconds since 1970
     to_s INTEGER NOT NULL,
     page_count INTEGER NOT NULL,        -- pages recorded of it; 0: it is complete
-    last_page INTEGER NOT NULL,
+    last_page INTEGER NOT NULL,         -- of ListenBrainz's: the second before which it goes on
     through_s INTEGER                   -- the last second of the last complete one
 ) WITHOUT ROWID;

@@ -165,3 +165,9 @@ CREATE VIEW matches_iso AS SELECT
     matcher,
     strftime('%Y-%m-%dT%H:%M:%S', asserted_at / 1000, 'unixepoch') || printf('.%03dZ', asserted_at % 1000) AS asserted_at
 FROM matches;
+CREATE VIEW musicbrainz_asked_iso AS SELECT
+    stream,
+    strftime('%Y-%m-%dT%H:%M:%S', asked_at / 1000, 'unixepoch') || printf('.%03dZ', asked_at % 1000) AS asked_at,
+    seq,
+    found
+FROM musicbrainz_asked;

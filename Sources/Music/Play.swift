@@ -76,6 +76,7 @@ public struct Play: Hashable, Sendable {
 public enum Channel: Int64, Sendable {
     case spotifyHistory
     case lastfm
+    case listenbrainz
     case spotifyRecent = 4
 
     /// What people and scripts read.
@@ -83,6 +84,7 @@ public enum Channel: Int64, Sendable {
         switch self {
         case .spotifyHistory: "spotify-history"
         case .lastfm: "lastfm"
+        case .listenbrainz: "listenbrainz"
         case .spotifyRecent: "spotify-recent"
         }
     }

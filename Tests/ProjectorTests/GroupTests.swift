@@ -139,6 +139,105 @@ struct GroupTests {
         }
     }
 
+    private func recording(_ mbid: String, _ title: String) -> JSON {
+        [
+            "id": .text(mbid), "title": .text(title), "length": 200_000, "isrcs": ["GBAAA9800001"],
+            "first-release-date": "1998-04",
+            "artist-credit": [
+                ["name": "Björk", "joinphrase": " feat. "], ["artist": ["name": "M"]],
+            ],
+        ]
+    }
+
+    @Test("A match with a recording of MusicBrainz makes one track, which it names by its MBID")
+    func musicbrainz() throws {
+        let home = try Life(folder.file("home"))
+        let mbid = "5b0fb1ac-1b0b-4c0d-a0a0-3f4e5a6b7c8d"
+        let (uri, track) = ("mb:recording:" + mbid, "spotify:track:2B8geqnq9YIym0ixYn83Pd")
+        try home.fold([
+            NewEvent(
+                .musicbrainzISRCObserved, on: StreamName(fixed: "isrc:GBAAA9800001"),
+                ["by": "search", "payload": ["recordings": [recording(mbid, "Jóga")]]])
+        ])
+        let own = try home.projector.read {
+            try Row.fetchOne(
+                $0, sql: "SELECT title, artists, duration_ms, release_date, isrc FROM tracks")
+        }
+
+        try home.fold([
+            NewEvent(
+                .matchAsserted, on: StreamName("match:\(uri)|\(track)")!,
+                [
+                    "uris": [.text(uri), .text(track)], "method": "isrc", "confidence": 93,
+                    "matcher": 1,
+                ])
+        ])
+
+        #expect(
+            own == [
+                "title": "Jóga", "artists": "[\"Björk\",\"M\"]", "duration_ms": 200_000,
+                "release_date": "1998-04", "isrc": "GBAAA9800001",
+            ])
+        let mappings = try home.projector.read {
+            try Row.fetchAll(
+                $0,
+                sql: """
+                    SELECT track_id, connector_name, connector_id, match_method, confidence
+                    FROM track_mappings ORDER BY connector_name
+                    """)
+        }
+        #expect(mappings.map { $0["connector_name"] } == ["musicbrainz", "spotify"])
+        #expect(mappings[0]["connector_id"] == mbid && mappings[0]["match_method"] == "isrc")
+        #expect(mappings[0]["confidence"] == 93)
+        #expect(mappings[0]["track_id"] as Int64 == mappings[1]["track_id"])
+    }
+
+    @Test(
+        "What MusicBrainz was asked stands in the tables, with what came: also none, also a merger")
+    func asked() throws {
+        let home = try Life(folder.file("home"))
+        let (old, new) = (
+            "0c8f1b1e-7a55-4f0e-9d0c-6a7b8c9d0e1f", "5b0fb1ac-1b0b-4c0d-a0a0-3f4e5a6b7c8d"
+        )
+        try home.fold([
+            NewEvent(
+                .musicbrainzISRCObserved, on: StreamName(fixed: "isrc:GBAAA9800009"),
+                ["by": "lookup", "payload": ["error": "Not Found"]]),
+            NewEvent(
+                .musicbrainzRecordingObserved, on: StreamName("mb:recording:" + old)!,
+                ["payload": recording(new, "Jóga")]),
+            NewEvent(
+                .musicbrainzRecordingObserved,
+                on: StreamName(fixed: "mb:recording:00000000-0000-4000-a000-000000000009"),
+                ["payload": ["error": "Not Found"]]),
+        ])
+
+        let asked = try home.projector.read {
+            try Row.fetchAll($0, sql: "SELECT seq, found FROM musicbrainz_asked ORDER BY seq")
+        }
+        #expect(
+            asked == [
+                ["seq": 1, "found": "[]"], ["seq": 2, "found": "[\"mb:recording:\(new)\"]"],
+                ["seq": 3, "found": "[]"],
+            ])
+        let recordings = try home.projector.read {
+            try Row.fetchAll(
+                $0,
+                sql: """
+                    SELECT n.uri, r.isrcs, r.merged_into FROM recordings r
+                    JOIN nodes n ON n.id = r.node_id ORDER BY merged_into
+                    """)
+        }
+        #expect(
+            recordings == [
+                ["uri": "mb:recording:\(new)", "isrcs": "[\"GBAAA9800001\"]", "merged_into": nil],
+                [
+                    "uri": "mb:recording:\(old)", "isrcs": "[]",
+                    "merged_into": "mb:recording:\(new)",
+                ],
+            ])
+    }
+
     @Test("Names that differ in normal form only are one entity; every entity has its own URL")
     func urls() throws {
         let home = try Life(folder.file("home"))

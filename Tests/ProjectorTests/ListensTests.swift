@@ -35,7 +35,7 @@ struct ListensTests {
             for (_, title) in Dictionary(grouping: rows, by: { $0["title_key"] as Int64 }) {
                 // Each channel in turn takes, for each of its rows, the first that is free and near.
                 var standing: [(start: Int64, id: Int64)] = []
-                for channel in [0, 1, 4] {
+                for channel in [0, 1, 2, 4] {
                     var free = standing
                     for row in title.filter({ $0["channel"] == channel }).sorted(by: {
                         ($0["listened_at"] as Int64, $0["id"] as Int64)
@@ -70,25 +70,28 @@ struct ListensTests {
             let history = events.filter { $0.type == "export.spotify_history.row" }
             let scrobbles = events.filter { $0.type == "lastfm.listens.page" }
             let recent = events.filter { $0.type == "spotify.recent.page" }
+            let heard = events.filter { $0.type == "listenbrainz.listens.page" }
 
-            let dumps = try [history + scrobbles + recent, recent + scrobbles + history]
-                .enumerated()
-                .map { index, events in
-                    let home = try Life(folder.file("\(seed)-\(index)"))
-                    // In two batches, so that what came first is joined anew.
-                    try home.fold(Array(events[..<(events.count / 2)]))
-                    try home.fold(Array(events[(events.count / 2)...]))
-                    return try home.projector.read {
-                        try Row.fetchAll(
-                            $0,
-                            sql: """
-                                SELECT n.uri, l.listened_at, l.channel, l.reason FROM listens l
-                                LEFT JOIN nodes n ON n.id = l.node_id
-                                WHERE l.reason IS NOT 'near_duplicate' ORDER BY 1, 2, 3, 4
-                                """
-                        ).map(\.description)
-                    }
+            let dumps = try [
+                history + scrobbles + heard + recent, recent + heard + scrobbles + history,
+            ]
+            .enumerated()
+            .map { index, events in
+                let home = try Life(folder.file("\(seed)-\(index)"))
+                // In two batches, so that what came first is joined anew.
+                try home.fold(Array(events[..<(events.count / 2)]))
+                try home.fold(Array(events[(events.count / 2)...]))
+                return try home.projector.read {
+                    try Row.fetchAll(
+                        $0,
+                        sql: """
+                            SELECT n.uri, l.listened_at, l.channel, l.reason FROM listens l
+                            LEFT JOIN nodes n ON n.id = l.node_id
+                            WHERE l.reason IS NOT 'near_duplicate' ORDER BY 1, 2, 3, 4
+                            """
+                    ).map(\.description)
                 }
+            }
 
             #expect(dumps[0] == dumps[1], "seed \(seed)")
         }
@@ -208,6 +211,42 @@ struct ListensTests {
                     home,
                     "listens WHERE reason IS NULL AND title_key IS NOT NULL "
                         + "AND listened_at < ended_at") == rows)
+        }
+    }
+
+    @Test(
+        "Recorded pages of ListenBrainz give their rows, each of the entity that its sender named")
+    func listenbrainz() throws {
+        for (name, rows) in [
+            ("listens_page_three", 3), ("listens_page_mapped", nil), ("listens_page_empty", 0),
+        ] {
+            guard let payload = fixture("listenbrainz/\(name).json") else { return }
+            let home = try Life(folder.file(name))
+            var compact: [UInt8] = []
+            payload.withUnsafeBufferPointer { appendCompact(JSONValue($0), to: &compact) }
+            let all = payload.withUnsafeBufferPointer {
+                JSONValue($0)["payload"]?["listens"]?.elements.count
+            }
+
+            try home.fold([
+                NewEvent(
+                    .listenbrainzListensPage, on: StreamName(fixed: "listenbrainz:listens:rj"),
+                    ["from": 0, "to": 1, "before": 2, "payload": .raw(compact)])
+            ])
+
+            #expect(try count(home, "listens WHERE channel = 2 AND reason IS NULL") == rows ?? all)
+            #expect(try count(home, "listens WHERE node_id IS NULL OR title_key IS NULL") == 0)
+            if rows == 3 {
+                let named = try home.projector.read {
+                    try String.fetchAll(
+                        $0,
+                        sql: """
+                            SELECT substr(n.uri, 1, 12) FROM listens l JOIN nodes n ON n.id = l.node_id
+                            ORDER BY l.listened_at DESC
+                            """)
+                }
+                #expect(named == ["spotify:trac", "text:track:A", "spotify:trac"])
+            }
         }
     }
 

@@ -31,7 +31,7 @@ struct RandomLife {
     /// The next commit.
     mutating func commit() -> [NewEvent] {
         let events: [NewEvent]
-        switch number(0...19) {
+        switch number(0...22) {
         case 0...3: events = (0..<number(1...8)).map { _ in row() }
         case 4: events = [observation()]
         case 5, 6: events = [sizes.count < 4 ? created() : edit()]
@@ -45,6 +45,8 @@ struct RandomLife {
         case 16: events = [match(), match()]
         case 17, 18: events = [sync()]
         case 19: events = [small(0), small(1), small(2)]
+        case 20: events = [heard()]
+        case 21: events = [recordings(), recordings()]
         default: events = fetch(likes: true)
         }
         seq += Seq(events.count)
@@ -303,6 +305,73 @@ struct RandomLife {
         return event
     }
 
+    private mutating func heard() -> NewEvent {
+        let stream = StreamName(fixed: "listenbrainz:listens:rj")
+        if number(0...5) == 0 {
+            return NewEvent(
+                .listenbrainzListensFetched, on: stream, ["from": 0, "to": 5, "count": 7])
+        }
+        let rows: [JSON] = (0..<number(0...4)).map { _ in
+            let title = number(0...3)
+            let info: JSON =
+                switch number(0...3) {
+                case 0:
+                    [
+                        "spotify_id": .text(
+                            "https://open.spotify.com/"
+                                + track(number(1...12)).dropFirst(8).replacing(":", with: "/"))
+                    ]
+                case 1: ["recording_mbid": .text(mbid(number(0...5)))]
+                default: [:]
+                }
+            return [
+                "listened_at": JSON(1_500_000_000 + number(-200...5000)),
+                "recording_msid": .text("m\(title)"),
+                "track_metadata": [
+                    "artist_name": "Artist 1", "track_name": .text("Title \(title)"),
+                    "additional_info": info,
+                ],
+            ]
+        }
+        return NewEvent(
+            .listenbrainzListensPage, on: stream,
+            [
+                "from": 0, "to": 5, "before": 6,
+                "payload": ["payload": ["listens": .array(rows)]],
+            ])
+    }
+
+    private func mbid(_ number: Int) -> String { "00000000-0000-4000-a000-00000000000\(number)" }
+
+    /// MusicBrainz's answer about an ISRC, names or an MBID, which may have been merged or be unknown.
+    private mutating func recordings() -> NewEvent {
+        let rows: [JSON] = (0..<number(0...2)).map { _ in
+            [
+                "id": .text(mbid(number(0...5))), "title": .text("Title \(number(0...3))"),
+                "length": number(0...2) == 0 ? nil : JSON(number(1...300) * 1000),
+                "artist-credit": [["name": .text("Artist \(number(0...1))"), "joinphrase": ""]],
+                "isrcs": .array((0..<number(0...2)).map { .text("QZ12345678\($0)0") }),
+                "disambiguation": number(0...2) == 0 ? "live" : "",
+            ]
+        }
+        let none: JSON = ["error": "Not Found"]
+        switch number(0...2) {
+        case 0:
+            return NewEvent(
+                .musicbrainzISRCObserved, on: StreamName("isrc:QZ123456780\(number(0...3))")!,
+                ["by": "search", "payload": ["recordings": .array(rows)]])
+        case 1:
+            return NewEvent(
+                .musicbrainzSearchObserved, on: StreamName("mb:search:A/\(number(0...3))")!,
+                ["query": "x", "payload": ["count": JSON(rows.count), "recordings": .array(rows)]])
+        default:
+            return NewEvent(
+                .musicbrainzRecordingObserved,
+                on: StreamName("mb:recording:" + mbid(number(0...5)))!,
+                ["payload": rows.first ?? none])
+        }
+    }
+
     private mutating func lovesFetch() -> [NewEvent] {
         let stream = StreamName(fixed: "lastfm:loves:rj")
         let tracks = (0..<number(0...3)).map { _ in lastfmTrack() }
@@ -365,7 +434,7 @@ struct RandomLife {
             switch number(0...6) {
             case 0: track(0)
             case 1...3: uri(lastfmTrack())
-            case 4: "mb:recording:" + String(number(1...3))
+            case 4: "mb:recording:" + mbid(number(0...5))
             default: track(number(1...12))
             }
         }

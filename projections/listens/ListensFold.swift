@@ -34,12 +34,14 @@ final class ListensFold {
             played: row.play.playedMS, row.play.reason, titleKey)
     }
 
-    /// Takes in a scrobble, unless its page was fetched before.
-    func scrobble(_ id: Int64, _ node: Node?, at time: Milliseconds, title: JSONValue?) throws {
-        guard try isNew(.lastfm, time, node, "listened_at = ?1 AND channel = ?2 AND node_id IS ?3")
+    /// Takes in a listen that a service tells of, unless its page was fetched before.
+    func scrobble(
+        _ id: Int64, _ node: Node?, at time: Milliseconds, title: JSONValue?, _ channel: Channel
+    ) throws {
+        guard try isNew(channel, time, node, "listened_at = ?1 AND channel = ?2 AND node_id IS ?3")
         else { return }
         try add(
-            id, .lastfm, node, start: time, end: nil, played: nil,
+            id, channel, node, start: time, end: nil, played: nil,
             time < Self.firstScrobbleMS ? .badTime : node == nil ? .noTrack : nil,
             title?.withText { titleKeys.key($0) })
     }
@@ -58,15 +60,15 @@ final class ListensFold {
             time == nil ? .badTime : node == nil ? .noTrack : nil, nil)
     }
 
-    /// Notes a page of a walk through scrobbles; pages without news were not recorded.
-    func walked(_ line: EventLine, from: JSONValue?, to: JSONValue?, page: JSONValue?) throws {
+    /// Notes a page of a walk through listens; pages without news were not recorded.
+    func walked(_ line: EventLine, from: JSONValue?, to: JSONValue?, page: Int64?) throws {
         try sql(
             """
             INSERT INTO walks VALUES (?1, ?2, ?3, 1, ?4, NULL) ON CONFLICT(stream) DO UPDATE SET
                 page_count = CASE WHEN page_count > 0 AND from_s = ?2 AND to_s = ?3
                     THEN page_count + 1 ELSE 1 END,
                 from_s = ?2, to_s = ?3, last_page = ?4
-            """, line.streamName, from?.integer, to?.integer, page?.integer
+            """, line.streamName, from?.integer, to?.integer, page ?? 0
         ).run()
     }
 

@@ -172,6 +172,7 @@ final class Nodes {
     /// What the service itself calls an entity.
     private func connector(_ uri: String) -> (name: String, id: String)? {
         if uri.hasPrefix("spotify:track:") { return ("spotify", String(uri.dropFirst(14))) }
+        if uri.hasPrefix("mb:recording:") { return ("musicbrainz", String(uri.dropFirst(13))) }
         return TextURI.lastfmURL(of: uri).map { ("lastfm", $0) }
     }
 }
