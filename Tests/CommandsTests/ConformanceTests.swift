@@ -18,11 +18,13 @@ private struct Fetched: Sendable, CustomTestStringConvertible {
     var mostPages = 20
     /// How a page ends it that cannot be read, now or ever.
     var unreadable: Int32 = 65
+    /// What is fetched first, into the home that every case begins with.
+    var before: [String]?
     /// Gives the sandbox's world so many rows.
     let fill: @Sendable (SandboxProgram, Int) async throws -> Void
 
     var testDescription: String { name }
-    var isSpotify: Bool { name.hasPrefix("spotify") }
+    var service: Substring { name.prefix { $0 != "-" } }
 
     /// Whole runs have 20 pages; the daily ones as many as make a first, a second, a middle and a last one.
     static let isWhole = ProcessInfo.processInfo.environment["NARADA_CONFORMANCE"] == "full"
@@ -76,6 +78,21 @@ private struct Fetched: Sendable, CustomTestStringConvertible {
             try await $0.control(
                 "PUT", "lastfm/tracks", songs($1) { ["userplaycount": 1 + $0 % 90] })
         },
+        Fetched(
+            name: "listenbrainz-listens", pages: "GET /1/user/*/listens", rowsPerPage: 1000,
+            mostPages: 3
+        ) {
+            try await $0.control(
+                "PUT", "listenbrainz/listens", songs($1) { ["uts": 1_600_000_000 + $0 * 400] })
+        },
+        // Of ten tracks two have the same ISRC; some MusicBrainz does not know, or its search does not yet.
+        Fetched(
+            name: "musicbrainz-isrcs", pages: "GET /recording", rowsPerPage: 50,
+            before: ["fetch", "spotify-likes"]
+        ) {
+            try await $0.control(
+                "PUT", "world", ["tracks": $1 * 10 / 9, "likes": $1 * 10 / 9, "listens": 0])
+        },
     ]
 }
 
@@ -86,15 +103,16 @@ private struct Mishap: Sendable {
     var once = End.done
     /// How it ends where it does not stop; not tried if not said.
     var lasting = End.notSaid
-    /// For one service alone.
-    var isSpotify: Bool?
+    /// For some services alone.
+    var services: [Substring]?
 
     static func all(elsewhere: String) -> [Mishap] {
         [
             Mishap(spec: "429=1"), Mishap(spec: "429", lasting: .status(75)),
             Mishap(spec: "429=3600", once: .status(75)), Mishap(spec: "quota", once: .status(75)),
-            Mishap(spec: "401", lasting: .status(77), isSpotify: true),
-            Mishap(spec: "401", once: .status(77), isSpotify: false),
+            Mishap(spec: "401", lasting: .status(77), services: ["spotify"]),
+            Mishap(
+                spec: "401", once: .status(77), services: ["lastfm", "listenbrainz", "musicbrainz"]),
             Mishap(spec: "403", once: .status(77)),
             Mishap(spec: "500", lasting: .status(69)), Mishap(spec: "502", lasting: .status(69)),
             Mishap(spec: "503"), Mishap(spec: "504"), Mishap(spec: "html", lasting: .status(69)),
@@ -107,8 +125,8 @@ private struct Mishap: Sendable {
             Mishap(spec: "redirect=\(elsewhere)", lasting: .malformed),
         ]
             + ["8", "11", "16"].map {
-                Mishap(spec: "error=\($0)", lasting: .status(69), isSpotify: false)
-            } + [Mishap(spec: "error=29", lasting: .status(75), isSpotify: false)]
+                Mishap(spec: "error=\($0)", lasting: .status(69), services: ["lastfm"])
+            } + [Mishap(spec: "error=29", lasting: .status(75), services: ["lastfm"])]
     }
 }
 
@@ -146,6 +164,11 @@ private struct Holdings {
         JOIN nodes n ON n.id = c.node_id ORDER BY 1
         """,
         "SELECT stream, item_count FROM fetches ORDER BY 1", "SELECT page_count FROM walks",
+        """
+        SELECT n.uri, r.isrcs, r.disambiguation, r.merged_into FROM recordings r
+        JOIN nodes n ON n.id = r.node_id ORDER BY 1
+        """,
+        "SELECT stream, found FROM musicbrainz_asked ORDER BY 1",
     ]
 
     init(_ home: String) throws {
@@ -251,7 +274,7 @@ struct ConformanceTests {
         let last = fetched.pageCount - 1
         let pages = Fetched.isWhole ? Array(0...last) : Set([0, 1, last / 2, last]).sorted()
         return Mishap.all(elsewhere: elsewhere)
-            .filter { $0.isSpotify == nil || $0.isSpotify == fetched.isSpotify }
+            .filter { $0.services?.contains(fetched.service) ?? true }
             .enumerated().flatMap { number, mishap -> [Case] in
                 // In daily runs neighbours, which are much alike, take turns at the pages.
                 let turns = pages.indices.filter {
@@ -278,19 +301,28 @@ struct ConformanceTests {
             stage.home.sandbox, fetched.pageCount * fetched.rowsPerPage - fetched.rowsPerPage / 2)
         let command = ["fetch", fetched.name] + fetched.arguments + ["--json"]
         try stage.fresh()
+        var template: String?
+        if let before = fetched.before {
+            let ready = try await stage.run("narada-cmd", before)
+            try #require(ready.status == 0, "\(ready.error)")
+            template = stage.current
+            try stage.fresh(from: template)
+        }
         try await stage.home.forgetJournal()
         let calm = try await stage.run("narada-cmd", command)
         try #require(calm.status == 0, "\(calm.error)")
         let asked = try await stage.home.journal().count {
             let path = $0["path"] as? String ?? ""
-            return !fetched.isSpotify || path.hasSuffix("/items") || path.hasSuffix("/me/tracks")
+            return fetched.service == "lastfm"
+                || ["/items", "/me/tracks", "/listens", "/recording"].contains(
+                    where: path.hasSuffix)
         }
         #expect(asked == fetched.pageCount)
         let undisturbed = try stage.holdings()
         #expect(undisturbed.twice.isEmpty && undisturbed.state.count > fetched.rowsPerPage)
 
         for this in cases(fetched, elsewhere: elsewhere.url) {
-            try stage.fresh()
+            try stage.fresh(from: template)
             try await stage.home.faults(this.spec)
             let first = try await stage.run("narada-cmd", command)
             let fired = try #require(

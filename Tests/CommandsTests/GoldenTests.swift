@@ -32,7 +32,8 @@ struct GoldenTests {
                 "playlist describe", "playlist delete", "playlist link", "playlist unlink",
                 "playlist restore", "playlist push", "playlist pull", "login", "logout", "fetch",
                 "fetch spotify-playlist", "fetch spotify-likes", "fetch spotify-recent",
-                "fetch lastfm-listens", "fetch lastfm-loves", "fetch lastfm-counts", "run",
+                "fetch lastfm-listens", "fetch lastfm-loves", "fetch lastfm-counts",
+                "fetch listenbrainz-listens", "fetch musicbrainz-isrcs", "run",
                 "validate", "nodes", "repair", "seal",
             ]
         ),

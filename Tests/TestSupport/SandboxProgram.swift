@@ -37,6 +37,8 @@ public final class SandboxProgram: @unchecked Sendable {
             "NARADA_SPOTIFY_ACCOUNTS_URL": urls["spotify_accounts"] ?? "",
             "NARADA_LASTFM_URL": urls["lastfm"] ?? "",
             "NARADA_LASTFM_AUTH_URL": urls["lastfm_auth"] ?? "",
+            "NARADA_MUSICBRAINZ_URL": urls["musicbrainz"] ?? "",
+            "NARADA_LISTENBRAINZ_URL": urls["listenbrainz"] ?? "", "LISTENBRAINZ_USER": "sandbox",
             "SPOTIFY_CLIENT_ID": "sandbox-client", "NARADA_PACE": "off",
             "LASTFM_API_KEY": "5a4d0b0c5a4d0b0c5a4d0b0c5a4d0b0c",
             "LASTFM_API_SECRET": "5ec2e75ec2e75ec2e75ec2e75ec2e75e",

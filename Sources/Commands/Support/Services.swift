@@ -38,6 +38,32 @@ extension Session {
             })
     }
 
+    /// MusicBrainz, which wants to know who asks.
+    func musicbrainz(limits: [ServiceLimit]) throws -> MusicBrainzClient {
+        let base = try settings.base(.musicbrainz)
+        if settings["NARADA_CONTACT"] == nil, Origin(base)?.isLoopback == false {
+            note("MusicBrainz asks for an address; set NARADA_CONTACT to your e-mail or home page")
+        }
+        return MusicBrainzClient(
+            service("musicbrainz", "MusicBrainz", base, MusicBrainzClient.manner, limits: limits))
+    }
+
+    /// ListenBrainz, in the name of the person who is logged in, if somebody is.
+    ///
+    /// - Parameter token: One to be tried, in the place of that of the log-in or the settings.
+    func listenbrainz(limits: [ServiceLimit], token: String? = nil) throws -> ListenBrainzClient {
+        let base = try settings.base(.listenbrainz)
+        let isIn = try credentials.read("listenbrainz") != nil
+        let own =
+            try isIn && token == nil
+            ? credentials.require("listenbrainz", base: base)["token"]
+            : settings["LISTENBRAINZ_TOKEN"]
+        return ListenBrainzClient(
+            service(
+                "listenbrainz", "ListenBrainz", base, ListenBrainzClient.manner, limits: limits),
+            token: token ?? own)
+    }
+
     /// What services asked for in earlier runs.
     func limits() throws -> [ServiceLimit] {
         try read { db in
@@ -69,7 +95,7 @@ extension Session {
             if let limit = error as? ServiceError, limit.code == .limited, limit.status != 0,
                 let until = limit.untilMS
             {
-                let base = try settings.base(limit.service == "spotify" ? .spotify : .lastfm)
+                let base = try settings.base(BaseURL.services[limit.service] ?? .spotify)
                 let data = JSON.known([
                     "until": .text(ISOTime.text(until)), "status": JSON(max(100, limit.status)),
                     "base": .text(base), "group": limit.group.map { .text($0) },

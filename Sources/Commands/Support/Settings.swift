@@ -10,6 +10,15 @@ struct BaseURL {
     static let lastfm = BaseURL("NARADA_LASTFM_URL", "https://ws.audioscrobbler.com/2.0/")
     static let lastfmAuth = BaseURL("NARADA_LASTFM_AUTH_URL", "https://www.last.fm/api/auth/")
 
+    static let musicbrainz = BaseURL("NARADA_MUSICBRAINZ_URL", "https://musicbrainz.org/ws/2")
+    static let listenbrainz = BaseURL(
+        "NARADA_LISTENBRAINZ_URL", "https://api.listenbrainz.org")
+    /// Those that keep people waiting, by their names in events.
+    static let services = [
+        "spotify": spotify, "lastfm": lastfm, "musicbrainz": musicbrainz,
+        "listenbrainz": listenbrainz,
+    ]
+
     let variable: String
     /// The real service.
     let standard: String

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Connectors
 import Events
+import GRDB
 import JSONText
 import Ledger
 import Music
@@ -10,7 +11,7 @@ struct FetchCommand: ParsableCommand {
         commandName: "fetch", abstract: "Take in what the services show; safe to run again.",
         subcommands: [
             SpotifyPlaylists.self, SpotifyLikes.self, SpotifyRecent.self, LastfmListens.self,
-            LastfmLoves.self, LastfmCounts.self,
+            LastfmLoves.self, LastfmCounts.self, ListenBrainzListens.self, MusicBrainzISRCs.self,
         ])
 
     struct SpotifyPlaylists: AsyncParsableCommand {
@@ -127,6 +128,59 @@ struct FetchCommand: ParsableCommand {
                     hint: "all others are recorded; run it again for the rest."))
             try session.answer(
                 [("new", JSON(result.new))], text: Output.count(result.new, "new scrobble"))
+        }
+    }
+
+    struct ListenBrainzListens: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "listenbrainz-listens",
+            abstract: "Fetch the listens that are not known yet.",
+            discussion: "A walk that is interrupted goes on where it stopped.")
+        @OptionGroup var options: WriteOptions
+
+        func run() async throws {
+            let session = try Session(writing: options, task: "fetch listenbrainz-listens")
+            let new = try await session.talking { try await ListenBrainzFetch(session).listens() }
+            try session.answer([("new", JSON(new))], text: Output.count(new, "new listen"))
+        }
+    }
+
+    struct MusicBrainzISRCs: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "musicbrainz-isrcs",
+            abstract: "Ask MusicBrainz for the recordings of the tracks' ISRCs.",
+            discussion: """
+                Example: narada-cmd fetch musicbrainz-isrcs --playlist Morning
+
+                Fifty a request, a request a second. What it knows is asked for once; what it does not
+                know, again when that is older than --max-age.
+                """)
+        @OptionGroup var options: WriteOptions
+        @Option(help: "Only the tracks of this playlist.") var playlist: String?
+        @Option(help: "What it did not know is not asked for again before.") var maxAge = "30d"
+
+        func run() async throws {
+            let session = try Session(writing: options, task: "fetch musicbrainz-isrcs")
+            let age = try maxAgeMS(maxAge)
+            let isrcs: [String] = try session.read { db in
+                let uris = try playlist.map {
+                    try FoundPlaylist.find($0, db).rows(db).compactMap(\.uri)
+                }
+                return try String.fetchAll(
+                    db,
+                    sql: """
+                        SELECT DISTINCT isrc FROM tracks t JOIN nodes n ON n.id = t.id
+                        WHERE isrc <> '' AND n.uri LIKE 'spotify:%'
+                        AND (?1 IS NULL OR n.uri IN (SELECT value FROM json_each(?1))) ORDER BY isrc
+                        """, arguments: [uris.map { JSON.texts($0).text }])
+            }
+            let result = try await session.talking {
+                try await MusicBrainzFetch(session).isrcs(isrcs, maxAgeMS: age)
+            }
+            try session.answer(
+                [("asked", JSON(result.asked)), ("missing", JSON(result.missing))],
+                text: "asked for \(Output.count(result.asked, "ISRC")); "
+                    + "MusicBrainz does not know \(result.missing)")
         }
     }
 

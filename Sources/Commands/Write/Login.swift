@@ -5,26 +5,34 @@ import JSONText
 
 /// A service that people log in to.
 enum LoginService: String, ExpressibleByArgument, CaseIterable {
-    case spotify, lastfm
+    case spotify, lastfm, listenbrainz
 }
 
 struct LoginCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "login", abstract: "Let Narada read and change your music at a service.",
         discussion: """
-            Opens the service's page in a browser and waits until you allow it.
+            Opens the service's page in a browser and waits until you allow it. ListenBrainz gives you a
+            token on its page of settings instead, which is read from stdin.
 
             Examples:
               narada-cmd login spotify
               narada-cmd login lastfm --no-browser
+              narada-cmd login listenbrainz --token - < token.txt
             """)
-    @Argument(help: "spotify or lastfm.") var service: LoginService
+    @Argument(help: "spotify, lastfm or listenbrainz.") var service: LoginService
     @Flag(help: "Print the address on stdout instead of opening it.") var noBrowser = false
     @Option(help: ArgumentHelp("How long to wait for you.", valueName: "seconds")) var timeout =
         300.0
+    @Option(help: "- to read ListenBrainz's token from stdin.") var token: String?
     @OptionGroup var options: WriteOptions
 
     func validate() throws {
+        // What stands in arguments, other people on this machine can see.
+        guard token == (service == .listenbrainz ? "-" : nil) else {
+            throw ValidationError(
+                "--token - goes with listenbrainz, and reads the token from stdin.")
+        }
         guard timeout > 0, timeout < 1e6 else {
             throw ValidationError("--timeout takes seconds, more than 0.")
         }
@@ -32,8 +40,12 @@ struct LoginCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try Session(writing: options, task: "a log-in")
-        let (user, more) =
-            try await service == .spotify ? spotify(session) : lastfm(session)
+        let (user, more): (String, [(String, JSON)]) =
+            switch service {
+            case .spotify: try await spotify(session)
+            case .lastfm: try await lastfm(session)
+            case .listenbrainz: try await listenbrainz(session)
+            }
         try session.answer(
             [("service", .text(service.rawValue)), ("user", .text(user))] + more,
             text: "logged in to \(service.rawValue) as \(user)")
@@ -72,6 +84,21 @@ struct LoginCommand: AsyncParsableCommand {
         return (fields["user"] ?? "", [])
     }
 
+    private func listenbrainz(_ session: Session) async throws -> (String, [(String, JSON)]) {
+        let given = (readLine() ?? "").filter { !$0.isWhitespace }
+        let client = try session.listenbrainz(limits: [], token: given)
+        guard !given.isEmpty, let user = try await client.user() else {
+            throw client.service.error(
+                .notAllowed, "ListenBrainz does not know this token",
+                remedy: "https://listenbrainz.org/settings/ shows yours.")
+        }
+        let fields = ["base": client.service.base, "user": user, "token": given]
+        try await session.credentials.locked {
+            try session.credentials.write("listenbrainz", fields)
+        }
+        return (user, [])
+    }
+
     /// Brings the person to a page.
     private func show(_ url: String) {
         guard !noBrowser else { return Output.line(url) }
@@ -88,7 +115,7 @@ struct LoginCommand: AsyncParsableCommand {
 struct LogoutCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logout", abstract: "Forget the log-in to a service.")
-    @Argument(help: "spotify or lastfm.") var service: LoginService
+    @Argument(help: "spotify, lastfm or listenbrainz.") var service: LoginService
     @OptionGroup var options: WriteOptions
 
     func run() async throws {
