@@ -1,4 +1,5 @@
 import Foundation
+import Sandbox
 import Testing
 
 private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -103,6 +104,76 @@ struct SandboxFixtureTests {
         try compare(
             try await client.lastfm("GET", "track.getCorrection", song),
             "lastfm/track.getCorrection.json")
+        try await client.stop()
+    }
+
+    @Test func brainz() async throws {
+        let client = try await Client()
+        let row: [String: Any] = [
+            "id": "162630d9-36d2-4a8d-ade1-1c77440b34e7", "title": "T", "artists": ["A", "B"],
+            "isrcs": ["GBAAA9900303"], "length": 289946,
+        ]
+        try await client.control("PUT", "/musicbrainz/recordings", [row])
+        let id = row["id"] as? String ?? ""
+        for (path, file, without) in [
+            ("/isrc/GBAAA9900303?fmt=json", "isrc_lookup_basic", []),
+            (
+                "/recording/\(id)?fmt=json&inc=artist-credits",
+                "mbserver_lookup_recording_two_artists", []
+            ),
+            ("/recording/\(id)?fmt=json&inc=releases", "mbserver_lookup_recording_releases", []),
+            ("/recording/\(id)?fmt=json&inc=releases+media", "mbserver_lookup_recording_media", []),
+            (
+                "/recording?fmt=json&query=isrc:GBAAA9900303", "search_recording_solr_writer",
+                [
+                    "aliases", "artist-credit-id", "secondary-type", "joinphrase",
+                    "artist-credit.name",
+                    "releases.artist-credit", "releases.count", "release-group.t",
+                ]
+            ),
+        ] as [(String, String, [String])] {
+            let answer = try await client.send(
+                "GET", (client.bases["musicbrainz"].string ?? "") + path,
+                headers: ["User-Agent": "Tests/1 ( x@example.org )"])
+            try compare(answer, "musicbrainz/\(file).json", without: without)
+        }
+        let base = client.bases["listenbrainz"].string ?? ""
+        let token = ["Authorization": "Token \(ListenBrainzAccount.token)"]
+        func send(_ method: String, _ path: String, _ body: Any? = nil) async throws -> Answer {
+            try await client.send(method, base + path, body: body, headers: token)
+        }
+        try compare(
+            try await send("GET", "/1/validate-token"), "listenbrainz/validate_token_ok.json")
+        let feedback = ["recording_mbid": id, "score": 1] as [String: Any]
+        try compare(
+            try await send("POST", "/1/feedback/recording-feedback", feedback),
+            "listenbrainz/submit_ok.json")
+        try compare(
+            try await send("GET", "/1/feedback/user/sandbox/get-feedback"),
+            "listenbrainz/feedback_page.json", without: ["track_metadata."])
+        try compare(
+            try await send("GET", "/1/user/sandbox/listens?count=3"),
+            "listenbrainz/listens_page_three.json",
+            without: [
+                "additional_info", "release_mbid", "oldest_listen_ts", "recording_name",
+                "artist_names",
+            ])
+        // What the service takes and what it refuses, as it was sent.
+        for (file, status) in [
+            ("submit_valid_single", 200), ("submit_valid_import", 200),
+            ("submit_valid_playing_now", 200), ("submit_additional_info", 200),
+            ("submit_same_batch_duplicates", 200),
+            ("submit_invalid_listen_null_listened_at", 400),
+            ("submit_invalid_recording_mbid", 400), ("submit_multi_duration", 400),
+            ("submit_single_more_than_one_listen", 400), ("submit_timestamp_in_ns", 400),
+            ("submit_too_long_tag", 400),
+        ] {
+            let data = try #require(
+                FileManager.default.contents(atPath: "\(fixtures)/listenbrainz/\(file).json"))
+            let body = try JSONSerialization.jsonObject(with: data)
+            let answer = try await send("POST", "/1/submit-listens", body)
+            #expect(answer.status == status, "\(file): \(answer.json)")
+        }
         try await client.stop()
     }
 }
