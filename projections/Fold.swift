@@ -119,15 +119,14 @@ public final class Fold {
         case .listenbrainzListensPage:
             let rows = ListenBrainzRow.rows(of: data["payload"])
             for (index, row) in try bounded(rows).enumerated() {
-                guard let time = row.timeMS else { continue }
                 try listens?.scrobble(
-                    line.seq << 16 | Int64(index), try entity(row.item, line), at: time,
+                    line.seq << 16 | Int64(index), try entity(row.item, line), at: row.timeMS,
                     title: row.title, .listenbrainz)
             }
-            let next = rows.compactMap(\.timeMS).min().map { $0 / 1000 + 1 }
+            let next = rows.map(\.timeMS).min().map { $0 / 1000 + 1 }
             try listens?.walked(line, from: data["from"], to: data["to"], page: next)
         case .musicbrainzISRCObserved, .musicbrainzSearchObserved, .musicbrainzRecordingObserved:
-            try musicbrainz(event.kind, data["payload"], line)
+            try musicbrainz(data["payload"], line)
         case .lastfmListensPage:
             for (index, row) in try bounded(lastfmRows("recenttracks")).enumerated() {
                 guard !row.isPlaying, let time = row.timeMS else { continue }
@@ -179,24 +178,22 @@ public final class Fold {
         }
     }
 
-    /// Takes in the recordings of an answer of MusicBrainz's.
-    private func musicbrainz(_ kind: EventKind, _ payload: JSONValue?, _ line: EventLine) throws {
-        let isOne = kind == .musicbrainzRecordingObserved
-        let rows = isOne ? [payload].compactMap(\.self) : payload?["recordings"]?.elements ?? []
-        var found: [(node: Node, row: JSONValue)] = []
-        for row in try bounded(rows) {
+    /// Takes in an answer of MusicBrainz's: recordings, or one; the one may be of another MBID than was asked for.
+    private func musicbrainz(_ payload: JSONValue?, _ line: EventLine) throws {
+        var found: [String] = []
+        for row in try bounded(payload?["recordings"]?.elements ?? [payload].compactMap(\.self)) {
             guard let mbid = row["id"]?.text else { continue }
-            var uri = "mb:recording:" + mbid.lowercased()
-            let node = try uri.withUTF8 { uri in
-                try nodes.node(uri, rank: 3, in: line) { NodeFacts(recording: row) }
+            let uri = "mb:recording:" + mbid.lowercased()
+            found.append(uri)
+            let isMerged = line.streamName.hasPrefix("mb:recording:") && line.streamName != uri
+            for name in isMerged ? [uri, line.streamName] : [uri] {
+                let facts = name == uri ? NodeFacts(recording: row) : NodeFacts()
+                let item = ListedItem(item: PlaylistItem(uri: name), facts: facts)
+                guard let node = try entity(item, line) else { continue }
+                try groups.recording(node, row, mergedInto: name == uri ? nil : uri, line)
             }
-            found.append((node, row))
         }
-        let asked =
-            isOne && !found.isEmpty
-            ? try entity(ListedItem(item: PlaylistItem(uri: line.streamName)), line) : nil
-        let merged = asked.flatMap { $0.id == found.first?.node.id ? nil : $0 }
-        try groups.answered(found, merged: merged, line)
+        try groups.answered(found, line)
     }
 
     private func bounded<R>(_ rows: [R]) throws -> [R] {

@@ -86,7 +86,6 @@ CREATE TABLE recordings(                -- what MusicBrainz tells of a recording
     node_id INTEGER PRIMARY KEY,
     isrcs TEXT NOT NULL,                -- JSON array of codes; those that its last answer named
     disambiguation TEXT,
-    is_video INTEGER NOT NULL,
     merged_into TEXT,                   -- the URI of the recording that answers in its place
     seq INTEGER NOT NULL                -- the event with its last answer
 );

@@ -52,13 +52,13 @@ let control = Service(
         },
         on("PUT /listenbrainz/listens") { world, call in
             world.listenbrainz = ListenBrainzState()
-            try addHeard(&world, call)
+            world.listenbrainz.add(try heard(world, call))
         },
-        on("POST /listenbrainz/listens", addHeard),
+        on("POST /listenbrainz/listens") { $0.listenbrainz.add(try heard($0, $1)) },
     ])
 
 /// A route that answers with the JSON that its body gives, or with nothing but its success.
-private func on<Answer: Sendable>(
+func on<Answer: Sendable>(
     _ pattern: String, _ body: @escaping @Sendable (inout World, Call) throws -> Answer
 ) -> Service.Route {
     (pattern, { (try body(&$0, $1) as? JSON).map { .json($0) } ?? Reply() })
@@ -187,12 +187,11 @@ private func putRecordings(_ world: inout World, _ call: Call) throws {
     for row in try rows(call) {
         func texts(_ key: String) -> [String] { row[key].elements.compactMap(\.string) }
         let title = try row["title"].string.or(400, "A row has no title.")
-        let artists = texts("artists")
-        try need(!artists.isEmpty, 400, "A row has no artists.")
-        let album = row["album"].string ?? title
-        var recording = Recording(
-            Track(id: row["id"].string ?? title, name: title, artists: artists, album: album))
-        recording.mbid = row["id"].string ?? uuid("\(artists) \(title)")
+        let (id, album) = (row["id"].string ?? title, row["album"].string ?? title)
+        let track = Track(id: id, name: title, artists: texts("artists"), album: album)
+        try need(!track.artists.isEmpty, 400, "A row has no artists.")
+        var recording = Recording(track)
+        (recording.mbid, recording.title) = (isMBID(id) ? id : recording.mbid, title)
         (recording.isrcs, recording.formerMBIDs) = (texts("isrcs"), texts("merged"))
         recording.lengthMS = row["length"].integer
         recording.disambiguation = row["disambiguation"].string ?? ""
@@ -201,15 +200,13 @@ private func putRecordings(_ world: inout World, _ call: Call) throws {
     }
 }
 
-private func addHeard(_ world: inout World, _ call: Call) throws {
-    let heard = try rows(call).map { row in
-        let info = row["info"].isNull ? JSON.object([]) : row["info"]
-        let values = ["artist": row["artist"], "track": row["track"], "album": row["album"]]
-        let metadata = shape("lb_metadata", values).members.filter {
-            $0.0 != "additional_info" && !$0.1.isNull
-        }
+/// Listens as a program sent them: names, the second, and what else it knew.
+private func heard(_ world: World, _ call: Call) throws -> [JSON] {
+    try rows(call).map { row in
+        let names = ["artist": "artist_name", "track": "track_name", "album": "release_name"]
+        let metadata = row.members.compactMap { key, value in names[key].map { ($0, value) } }
+        let info = row["info"].isNull ? [:] : row["info"]
         return world.heard(
             .object(metadata + [("additional_info", info)]), at: row["uts"].integer ?? 0)
     }
-    world.listenbrainz.add(heard)
 }

@@ -20,6 +20,9 @@ struct Call: Sendable {
     /// Query and form together, as Last.fm takes them.
     var fields: [String: String] { query.merging(form) { $1 } }
 
+    /// A parameter that is a number.
+    func number(_ name: String) -> Int? { query[name].flatMap { Int($0) } }
+
     /// The call's own URL again with more or other parameters.
     func link(_ changes: [String: String]) -> String {
         origin + path + "?" + queried(query.merging(changes) { $1 })

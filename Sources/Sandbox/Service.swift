@@ -1,3 +1,5 @@
+import JSONText
+
 /// One base URL with what answers below it.
 ///
 /// The server, the journal and the faults know no more of a service than this; a new one is a value of
@@ -12,6 +14,8 @@ struct Service: Sendable {
     let base: String
     /// The header in which it says how long to wait.
     var waitHeader = "Retry-After"
+    /// What stands in the headers of all its answers that are no errors.
+    var headers = JSON.null
     /// Puts an error in the service's words.
     var render: @Sendable (Refusal, Call) -> Reply
     /// Patterns such as `GET /playlists/{id}/items`.
@@ -36,7 +40,9 @@ struct Service: Sendable {
                 else { continue }
                 var call = call
                 call.id = pairs.first { $0.0.hasPrefix("{") }.map { decoded($0.1) } ?? ""
-                return try route.handler(&world, call)
+                var reply = try route.handler(&world, call)
+                for (name, value) in headers.members { reply.headers[name] = value.string }
+                return reply
             }
             throw Refusal(404)
         } catch {

@@ -10,13 +10,17 @@ func table(_ name: String) -> JSON { shapes[name] ?? .null }
 /// An object made after its pattern in `shapes.json`.
 ///
 /// In a pattern `"$x"` is the value x, or else the pattern x; a member that comes to nothing falls away.
-/// `"a{x}b"` is a text with x in it, `"a{+x}b"` with x as addresses have it. A member `key?mark` is there only if the marks are.
+/// `"a{x}b"` is a text with x in it, `"a{+x}b"` with x as addresses have it, `"#a{x}b"` the UUID that stands for it. A member
+/// `key?mark` is there only if the marks are.
 func shape(_ name: String, _ values: [String: JSON], _ marks: Set<String> = []) -> JSON {
     filled(shapes[name] ?? .null, values, marks) ?? .null
 }
 
 private func filled(_ pattern: JSON, _ values: [String: JSON], _ marks: Set<String>) -> JSON? {
     switch pattern {
+    case .text(let text) where text.hasPrefix("#"):
+        let named = filled(.text(String(text.dropFirst())), values, marks)
+        return .text(uuid(named?.string ?? ""))
     case .text(let text) where text.hasPrefix("$"):
         let name = String(text.dropFirst())
         return values[name] ?? shapes[name].flatMap { filled($0, values, marks) }

@@ -92,7 +92,9 @@ struct BrainzTests {
         #expect(page.first?["channels"] as? [String] == ["listenbrainz"])
     }
 
-    @Test("A walk that was cut short goes on where it stopped, and then takes what came meanwhile")
+    @Test(
+        "A walk that was cut short goes on where it stopped; the next one takes what came meanwhile"
+    )
     func resumed() async throws {
         let home = try await ServiceHome(loggedIn: false)
         home.environment["NARADA_NOW"] = "2026-11-22T00:00:00Z"
@@ -108,13 +110,11 @@ struct BrainzTests {
         home.environment["NARADA_NOW"] = "2026-11-22T00:02:00Z"
         try await home.forgetJournal()
 
-        #expect(try home.cmd("fetch", "listenbrainz-listens")["new"] as? Int == 1501)
-
-        let goesOn = now - 10 - 999 * 600 + 1
+        #expect(try home.cmd("fetch", "listenbrainz-listens")["new"] as? Int == 1500)
         let seen = try await asked(home, "listenbrainz")
-        #expect(
-            seen.first == "listens before \(goesOn)" && seen.contains("listens before \(now + 121)")
-        )
+        #expect(try home.cmd("fetch", "listenbrainz-listens")["new"] as? Int == 1)
+
+        #expect(seen.first == "listens before \(now - 10 - 999 * 600 + 1)")
         #expect(try rows(home, "SELECT count(*) FROM listens") == ["2501"])
     }
 
@@ -148,8 +148,7 @@ struct BrainzTests {
         // Of 120 tracks twelve are also on a compilation.
         #expect(first["asked"] as? Int == 108)
         let missing = try #require(first["missing"] as? Int)
-        let requests = try await asked(home, "musicbrainz")
-        #expect(requests.count { $0 == "recording" } == 3 && requests.count == 3 + 20)
+        #expect(try await asked(home, "musicbrainz") == ["recording", "recording", "recording"])
         #expect(missing > 5 && missing < 40)
         try await home.forgetJournal()
         #expect(try home.cmd("fetch", "musicbrainz-isrcs")["asked"] as? Int == 0)
@@ -160,12 +159,6 @@ struct BrainzTests {
 
         let answers = try rows(home, "SELECT count(*) FROM musicbrainz_asked WHERE found <> '[]'")
         #expect(answers == ["\(108 - missing)"])
-        // What the search does not know yet is found by a look-up.
-        #expect(
-            try home.events("musicbrainz.isrc.observed").contains {
-                $0["by"] as? String == "lookup"
-                    && ($0["payload"] as? [String: Any])?["recordings"] != nil
-            })
         #expect(
             try rows(home, "SELECT 1 FROM track_mappings WHERE connector_name = 'musicbrainz'")
                 .count > 60)

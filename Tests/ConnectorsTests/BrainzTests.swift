@@ -194,7 +194,7 @@ struct ListenBrainzClientTests {
                 }
             }, token: nil)
 
-        for _ in 0..<3 { _ = try await client.listenCount(of: "me") }
+        for _ in 0..<3 { _ = try await client.get("user/me/listen-count") }
 
         #expect(time.waits == [.seconds(7), .seconds(9)])
     }

@@ -5,48 +5,39 @@ import Ledger
 extension NodeFacts {
     /// Reads MusicBrainz's recording object, as a look-up or a search gives it (`api/musicbrainz.md` §4, §6).
     init(recording: JSONValue) {
-        rank = 3
-        title = recording["title"]
         let credit = recording["artist-credit"]?.elements ?? []
-        artists = Self.names(credit.compactMap { $0["name"] ?? $0["artist"]?["name"] })
-        album = recording["releases"]?.elements.first?["title"]
-        durationMS = recording["length"]?.integer
-        releaseDate = recording["first-release-date"].flatMap { $0.isText("") ? nil : $0 }
-        isrc = recording["isrcs"]?.elements.first
+        self.init(
+            title: recording["title"],
+            artists: Self.names(credit.compactMap { $0["name"] ?? $0["artist"]?["name"] }),
+            album: recording["releases"]?.elements.first?["title"],
+            durationMS: recording["length"]?.integer,
+            releaseDate: recording["first-release-date"].flatMap { $0.isText("") ? nil : $0 },
+            isrc: recording["isrcs"]?.elements.first, rank: 3)
     }
 }
 
 extension Groups {
-    /// Takes in what MusicBrainz answered, whatever it was asked.
+    /// Takes in what MusicBrainz tells of a recording beside its names.
     ///
-    /// - Parameters:
-    ///   - recordings: Those that it named, each with its node.
-    ///   - merged: The node of the recording that was asked for, where the answer is of another one.
-    func answered(_ recordings: [(node: Node, row: JSONValue)], merged: Node?, _ line: EventLine)
+    /// - Parameter heir: The URI of the recording that it was merged into.
+    func recording(_ node: Node, _ row: JSONValue, mergedInto heir: String?, _ line: EventLine)
         throws
     {
         guard isKept else { return }
-        var uris: [JSON] = []
-        for (node, row) in recordings {
-            let mbid = row["id"]?.text?.lowercased() ?? ""
-            uris.append(.text("mb:recording:" + mbid))
-            let isrcs = row["isrcs"]?.elements.compactMap(\.text) ?? []
-            try sql(
-                "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, NULL, ?)", node.id,
-                JSON.array(isrcs.map { .text($0) }).text, row["disambiguation"],
-                row["video"]?.bool == true ? 1 as Int64 : 0, line.seq
-            ).run()
-        }
-        if let merged {
-            try sql(
-                "INSERT OR REPLACE INTO recordings VALUES (?, '[]', NULL, 0, ?, ?)", merged.id,
-                uris.first?.string, line.seq
-            ).run()
-        }
+        let isrcs = heir == nil ? row["isrcs"]?.elements.compactMap(\.text) ?? [] : []
+        try sql(
+            "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?)", node.id,
+            JSON.array(isrcs.map { .text($0) }).text, heir == nil ? row["disambiguation"] : nil,
+            heir, line.seq
+        ).run()
+    }
+
+    /// Takes in that MusicBrainz answered, with these recordings, whatever it was asked.
+    func answered(_ found: [String], _ line: EventLine) throws {
+        guard isKept else { return }
         try sql(
             "INSERT OR REPLACE INTO musicbrainz_asked VALUES (?, ?, ?, ?)", line.streamName,
-            line.at,
-            line.seq, JSON.array(uris).text
+            line.at, line.seq, JSON.array(found.map { .text($0) }).text
         ).run()
     }
 }

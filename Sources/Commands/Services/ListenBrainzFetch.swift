@@ -12,8 +12,8 @@ final class ListenBrainzFetch {
     // What programs send late is some days old; older imports show in the count of all.
     private static let lateSeconds: Int64 = 14 * 86_400
 
-    let session: Session
-    let client: ListenBrainzClient
+    private let session: Session
+    private let client: ListenBrainzClient
     private let user: String
     private let stream: StreamName
 
@@ -26,105 +26,79 @@ final class ListenBrainzFetch {
         stream = try streamName("listenbrainz:listens:\(TextURI.encoded(user))")
     }
 
-    /// A walk through the listens of a span of time, newest first; `before` is where it goes on.
-    private struct Walk {
-        var from: Int64 = 0
-        let to: Int64
-        let before: Int64
-        var isResumed = false
-        /// How many listens ListenBrainz counted the last time.
-        var known: Int64 = 0
-    }
-
-    /// Fetches the listens that are not known yet, page by page, each recorded as it comes.
+    /// Fetches the listens that are not known yet: in a walk that was not finished, else in a new one since
+    /// the last; in one through all where ListenBrainz counts more than that brings.
     ///
     /// - Returns: How many are new.
     func listens() async throws -> Int {
-        var new = 0
-        while true {
-            let walk = try walk()
-            let (fresh, counted) = try await finish(walk)
-            new += fresh
-            if walk.isResumed { continue }
-            // More than the last time and these: somebody has sent what is older.
-            if walk.from > 0, counted > max(walk.known + Int64(fresh), try recorded()) {
-                new += try await finish(Walk(to: walk.to, before: walk.before)).new
-            }
-            return new
-        }
-    }
-
-    /// Where to go on: in a walk that was not finished, else in a new one since the last.
-    private func walk() throws -> Walk {
-        try session.catchUp()
         let now = session.clock.now / 1000
-        let row = try session.projector.read {
-            try $0.row(
-                """
-                SELECT from_s, to_s, page_count, last_page, through_s, (SELECT item_count FROM fetches
-                    WHERE stream = ?1 ORDER BY id DESC LIMIT 1) FROM walks WHERE stream = ?1
-                """, stream.description)
+        let (row, recorded) = try session.read { db in
+            (
+                try db.row(
+                    """
+                    SELECT from_s, to_s, page_count, last_page, through_s, (SELECT item_count FROM fetches
+                        WHERE stream = ?1 ORDER BY id DESC LIMIT 1) FROM walks WHERE stream = ?1
+                    """, stream.description),
+                try db.value(
+                    "SELECT count(*) FROM listens WHERE channel = ?", Channel.listenbrainz.rawValue)
+                    as Int64?
+            )
         }
-        guard let row else { return Walk(to: now, before: now + 1) }
-        if row[2] as Int64 > 0 {
-            return Walk(from: row[0], to: row[1], before: row[3], isResumed: true)
+        if let row, row[2] as Int64 > 0 {
+            return try await walk(from: row[0], to: row[1], before: row[3]).new
         }
-        return Walk(
-            from: max(0, (row[4] ?? 0) - Self.lateSeconds), to: now, before: now + 1,
-            known: row[5] ?? 0)
-    }
-
-    private func recorded() throws -> Int64 {
+        let from = max(0, ((row?[4] as Int64?) ?? 0) - Self.lateSeconds)
+        let (new, count) = try await walk(from: from, to: now, before: now + 1)
+        let known = max(recorded ?? 0, (row?[5] as Int64?) ?? 0) + Int64(new)
+        guard from > 0, count > known else { return new }
         try session.catchUp()
-        return try session.projector.read {
-            try $0.value(
-                "SELECT count(*) FROM listens WHERE channel = ?", Channel.listenbrainz.rawValue)
-                ?? 0
-        }
+        return try await new + walk(from: 0, to: now, before: now + 1).new
     }
 
-    /// Walks to the end of a span and closes the walk.
-    private func finish(_ walk: Walk) async throws -> (new: Int, count: Int64) {
-        var (new, read, before): (Int, Int, Int64?) = (0, 0, walk.before)
-        var seen: Set<String> = []
-        while let start = before {
-            let body = try await client.listens(of: user, before: start)
-            before = try body.read { response in
-                let all = ListenBrainzRow.rows(of: response).filter { $0.timeMS != nil }
-                let rows = all.filter { seen.insert($0.key).inserted }
+    /// Walks down to the beginning of a span, each page recorded as it comes, and closes the walk.
+    private func walk(
+        from: Int64, to: Int64, before start: Int64
+    ) async throws -> (new: Int, count: Int64) {
+        var (new, next, seen): (Int, Int64?, Set<String>) = (0, start, [])
+        while let before = next {
+            let body = try await client.get(
+                "user/\(percentEncoded(user))/listens",
+                [("max_ts", "\(before)"), ("count", "\(ListenBrainzClient.rowsPerPage)")])
+            next = try body.read { response in
+                let rows = ListenBrainzRow.rows(of: response).filter { !seen.contains($0.key) }
                 let fresh = try fresh(rows)
-                (new, read) = (new + fresh, read + rows.count)
+                new += fresh
                 if fresh > 0 {
                     var payload: [UInt8] = []
                     appendCompact(response, to: &payload)
                     let data: JSON = [
-                        "from": .integer(walk.from), "to": .integer(walk.to),
-                        "before": .integer(start), "payload": .raw(payload),
+                        "from": .integer(from), "to": .integer(to), "before": .integer(before),
+                        "payload": .raw(payload),
                     ]
                     try session.append([NewEvent(.listenbrainzListensPage, on: stream, data)])
                 }
                 let oldest = response["payload"]?["oldest_listen_ts"]?.number ?? 0
-                guard let last = rows.compactMap(\.timeMS).min().map({ $0 / 1000 }),
-                    last > max(walk.from, oldest)
-                else { return nil }
+                guard let last = rows.map(\.timeMS).min(), last / 1000 > max(from, oldest) else {
+                    return nil
+                }
                 // Some of its last second may stand on the next page.
-                seen = Set(rows.filter { $0.timeMS == last * 1000 }.map(\.key))
-                return min(last + 1, start - 1)
+                seen = Set(rows.filter { $0.timeMS == last }.map(\.key))
+                return min(last / 1000 + 1, before - 1)
             }
-            session.progress.show("reading listens", read, of: nil)
+            session.progress.show("reading listens", new, of: nil)
         }
         session.progress.finish()
-        let count = try await client.listenCount(of: user)
-        let data: JSON = [
-            "from": .integer(walk.from), "to": .integer(walk.to), "count": .integer(count),
-        ]
+        let count = try await client.get("user/\(percentEncoded(user))/listen-count").read {
+            $0["payload"]?["count"]?.integer ?? 0
+        }
+        let data: JSON = ["from": .integer(from), "to": .integer(to), "count": .integer(count)]
         try session.append([NewEvent(.listenbrainzListensFetched, on: stream, data)])
         return (new, count)
     }
 
     /// How many rows are no listens yet.
     private func fresh(_ rows: [ListenBrainzRow]) throws -> Int {
-        let times = rows.compactMap(\.timeMS)
+        let times = rows.map(\.timeMS)
         let known = try session.projector.read {
             try $0.rows(
                 """
@@ -134,6 +108,6 @@ final class ListenBrainzFetch {
                 """, times.min() ?? 0, times.max() ?? 0, Channel.listenbrainz.rawValue)
         }
         let keys = Set(known.map { $0[0] as String })
-        return rows.count { !keys.contains("\($0.timeMS ?? 0)\($0.uri ?? "")") }
+        return rows.count { !keys.contains("\($0.timeMS)\($0.uri ?? "")") }
     }
 }

@@ -53,15 +53,15 @@ extension Session {
     /// - Parameter token: One to be tried, in the place of that of the log-in or the settings.
     func listenbrainz(limits: [ServiceLimit], token: String? = nil) throws -> ListenBrainzClient {
         let base = try settings.base(.listenbrainz)
-        let isIn = try credentials.read("listenbrainz") != nil
-        let own =
-            try isIn && token == nil
+        let isIn = try token == nil && credentials.read("listenbrainz") != nil
+        let kept =
+            try isIn
             ? credentials.require("listenbrainz", base: base)["token"]
             : settings["LISTENBRAINZ_TOKEN"]
         return ListenBrainzClient(
             service(
                 "listenbrainz", "ListenBrainz", base, ListenBrainzClient.manner, limits: limits),
-            token: token ?? own)
+            token: token ?? kept)
     }
 
     /// What services asked for in earlier runs.

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Connectors
 import Events
-import GRDB
 import JSONText
 import Ledger
 import Music
@@ -150,29 +149,19 @@ struct FetchCommand: ParsableCommand {
             commandName: "musicbrainz-isrcs",
             abstract: "Ask MusicBrainz for the recordings of the tracks' ISRCs.",
             discussion: """
-                Example: narada-cmd fetch musicbrainz-isrcs --playlist Morning
-
-                Fifty a request, a request a second. What it knows is asked for once; what it does not
-                know, again when that is older than --max-age.
+                Fifty a request, a request a second. What it knows is asked for once; what it does
+                not know, again when that is older than --max-age.
                 """)
         @OptionGroup var options: WriteOptions
-        @Option(help: "Only the tracks of this playlist.") var playlist: String?
         @Option(help: "What it did not know is not asked for again before.") var maxAge = "30d"
 
         func run() async throws {
             let session = try Session(writing: options, task: "fetch musicbrainz-isrcs")
             let age = try maxAgeMS(maxAge)
-            let isrcs: [String] = try session.read { db in
-                let uris = try playlist.map {
-                    try FoundPlaylist.find($0, db).rows(db).compactMap(\.uri)
-                }
-                return try String.fetchAll(
-                    db,
-                    sql: """
-                        SELECT DISTINCT isrc FROM tracks t JOIN nodes n ON n.id = t.id
-                        WHERE isrc <> '' AND n.uri LIKE 'spotify:%'
-                        AND (?1 IS NULL OR n.uri IN (SELECT value FROM json_each(?1))) ORDER BY isrc
-                        """, arguments: [uris.map { JSON.texts($0).text }])
+            let isrcs: [String] = try session.read {
+                try $0.values(
+                    "SELECT isrc FROM tracks WHERE spotify_id IS NOT NULL AND isrc <> '' ORDER BY id"
+                )
             }
             let result = try await session.talking {
                 try await MusicBrainzFetch(session).isrcs(isrcs, maxAgeMS: age)

@@ -72,6 +72,30 @@ public enum Verdict: Sendable {
     case unauthorised(reason: String)
     /// It cannot be: thrown as it is.
     case failed(ServiceError)
+
+    /// What a status means by itself.
+    ///
+    /// - Parameters:
+    ///   - said: The service's own words for it.
+    ///   - meanings: Of the statuses that this service uses; one not allowed (403) is as 401.
+    static func plain(
+        _ response: HTTPResponse, of service: String, said: String?,
+        _ meanings: [Int: (code: ServiceError.Code, remedy: String)]
+    ) -> Verdict {
+        let (status, said) = (response.status, said ?? "status \(response.status)")
+        switch status {
+        case 200...299: return .done
+        case 429: return .limited(quota: nil)
+        case 408, 500...: return .passing(reason: said)
+        default:
+            let meaning = meanings[status == 403 ? 401 : status]
+            return .failed(
+                ServiceError(
+                    meaning?.code ?? .refused, service,
+                    "\(service) did not do it: \(said.prefix(200))",
+                    remedy: meaning?.remedy ?? "check the base URL.", status: status))
+        }
+    }
 }
 
 /// Why a service did not do what was asked, and what to do about it.

@@ -26,38 +26,32 @@ public struct ListenBrainzClient: Sendable {
         self.token = token
     }
 
+    /// Asks; gives the answer's JSON.
+    ///
+    /// - Parameter path: What stands behind `/1/`, such as `user/NAME/listens`.
+    public func get(_ path: String, _ query: [(String, String)] = []) async throws -> [UInt8] {
+        let mark = query.isEmpty ? "" : "?" + formEncoded(query)
+        return try await service.json(
+            HTTPRequest("GET", "\(service.base)/1/\(path)\(mark)", headers: authorization))
+    }
+
+    /// Sends what is once the same when it is sent twice, such as `feedback/recording-feedback`.
+    public func post(_ path: String, _ body: JSON) async throws {
+        _ = try await service.json(
+            HTTPRequest(
+                "POST", "\(service.base)/1/\(path)",
+                headers: authorization + [("content-type", "application/json")], body: body.bytes))
+    }
+
+    private var authorization: [(name: String, value: String)] {
+        token.map { [("authorization", "Token " + $0)] } ?? []
+    }
+
     /// The name of the token's user; nil for a token that is not valid.
     public func user() async throws -> String? {
         try await get("validate-token").read {
             $0["valid"]?.bool == true ? $0["user_name"]?.text : nil
         }
-    }
-
-    /// The newest listens before a second, newest first, at most ``rowsPerPage``.
-    public func listens(of user: String, before: Int64) async throws -> [UInt8] {
-        try await get(
-            "user/\(percentEncoded(user))/listens",
-            [("max_ts", "\(before)"), ("count", "\(Self.rowsPerPage)")])
-    }
-
-    /// How many listens a user has; may be some minutes old.
-    public func listenCount(of user: String) async throws -> Int64 {
-        try await get("user/\(percentEncoded(user))/listen-count").read {
-            $0["payload"]?["count"]?.integer ?? 0
-        }
-    }
-
-    /// A page of what a user loves (1) or hates (-1), newest first.
-    public func feedback(of user: String, score: Int, from offset: Int) async throws -> [UInt8] {
-        try await get(
-            "feedback/user/\(percentEncoded(user))/get-feedback",
-            [("score", "\(score)"), ("offset", "\(offset)"), ("count", "\(Self.rowsPerPage)")])
-    }
-
-    /// Loves (1) or hates (-1) a recording, or takes that back (0).
-    public func rate(_ score: Int, recordingMBID: String) async throws {
-        let body: JSON = ["recording_mbid": .text(recordingMBID), "score": JSON(score)]
-        _ = try await post("feedback/recording-feedback", body)
     }
 
     // MARK: Submitting
@@ -108,7 +102,7 @@ public struct ListenBrainzClient: Sendable {
                     throw service.error(.refused, "too many at once", remedy: "")
                 }
                 let type = isHistory || range.count > 1 ? "import" : "single"
-                _ = try await post(
+                try await post(
                     "submit-listens",
                     ["listen_type": .text(type), "payload": .array(Array(rows))])
             } catch let error as ServiceError where error.code == .refused {
@@ -123,44 +117,13 @@ public struct ListenBrainzClient: Sendable {
         return refused
     }
 
-    // MARK: Calls
-
-    private func get(_ path: String, _ query: [(String, String)] = []) async throws -> [UInt8] {
-        let mark = query.isEmpty ? "" : "?" + formEncoded(query)
-        return try await service.json(
-            HTTPRequest("GET", "\(service.base)/1/\(path)\(mark)", headers: authorization))
-    }
-
-    /// Sends what is once the same when it is sent twice.
-    private func post(_ path: String, _ body: JSON) async throws -> [UInt8] {
-        try await service.json(
-            HTTPRequest(
-                "POST", "\(service.base)/1/\(path)",
-                headers: authorization + [("content-type", "application/json")], body: body.bytes))
-    }
-
-    private var authorization: [(name: String, value: String)] {
-        token.map { [("authorization", "Token " + $0)] } ?? []
-    }
-
     private static func judge(_ response: HTTPResponse) -> Verdict {
-        let status = response.status
-        let said = response.body.read { $0["error"]?.text } ?? "status \(status)"
-        func failed(_ code: ServiceError.Code, _ remedy: String) -> Verdict {
-            .failed(
-                ServiceError(
-                    code, "listenbrainz", "ListenBrainz did not do it: \(said.prefix(200))",
-                    remedy: remedy, status: status))
-        }
-        switch status {
-        case 200...299: return .done
-        case 400: return failed(.refused, "look at what was sent.")
-        case 401, 403:
-            return failed(.notAllowed, "log in again with `narada-cmd login listenbrainz`.")
-        case 404: return failed(.notFound, "check the user's name and the base URL.")
-        case 429: return .limited(quota: nil)
-        case 408, 500...: return .passing(reason: said)
-        default: return failed(.refused, "check the base URL.")
-        }
+        .plain(
+            response, of: "listenbrainz", said: response.body.read { $0["error"]?.text },
+            [
+                400: (.refused, "look at what was sent."),
+                401: (.notAllowed, "log in again with `narada-cmd login listenbrainz`."),
+                404: (.notFound, "check the user's name and the base URL."),
+            ])
     }
 }

@@ -67,25 +67,19 @@ public struct MusicBrainzClient: Sendable {
     }
 
     private static func judge(_ response: HTTPResponse) -> Verdict {
-        let (status, said) = (response.status, response.body.read { $0["error"]?.text })
-        func failed(_ code: ServiceError.Code, _ remedy: String) -> Verdict {
-            .failed(
-                ServiceError(
-                    code, "musicbrainz",
-                    "MusicBrainz did not do it: \(said?.prefix(200) ?? "status \(status)")",
-                    remedy: remedy, status: status))
-        }
-        switch status {
-        case 200...299: return .done
+        let said = response.body.read { $0["error"]?.text }
+        switch response.status {
         case 404 where said != nil: return .done
-        case 404: return failed(.notFound, "check the base URL.")
-        case 401, 403: return failed(.notAllowed, "set NARADA_CONTACT to your address.")
-        case 400: return failed(.misused, "this is a bug in Narada; please report it.")
-        case 429: return .limited(quota: nil)
         // It refuses those who are too fast with the status of one that has too much to do.
         case 503 where said?.contains("rate limit") == true: return .limited(quota: nil)
-        case 408, 500...: return .passing(reason: "status \(status)")
-        default: return failed(.refused, "check the base URL.")
+        default:
+            return .plain(
+                response, of: "musicbrainz", said: said,
+                [
+                    400: (.misused, "this is a bug in Narada; please report it."),
+                    401: (.notAllowed, "set NARADA_CONTACT to your address."),
+                    404: (.notFound, "check the base URL."),
+                ])
         }
     }
 }

@@ -6,8 +6,7 @@ func xml(_ status: String, _ inside: [(String, JSON)]) -> String {
     return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + element("lfm", all) + "\n"
 }
 
-/// A value as a text of XML.
-func plain(_ value: JSON) -> String {
+private func plain(_ value: JSON) -> String {
     if value.isNull { return "" }
     return (value.string ?? value.text).replacing("&", with: "&amp;").replacing("<", with: "&lt;")
         .replacing(">", with: "&gt;").replacing("\"", with: "&quot;")

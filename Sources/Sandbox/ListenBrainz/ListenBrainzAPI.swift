@@ -9,27 +9,22 @@ public enum ListenBrainzAccount {
 
 /// What ListenBrainz keeps of the user.
 struct ListenBrainzState: Codable, Sendable {
-    struct Listen: Codable, Sendable {
-        let uts: Int
-        let insertedAt: Int
-        /// As it is shown.
-        let row: JSON
-    }
-    /// Oldest first.
-    private(set) var listens: [Listen] = []
-    /// Rows as they are shown, newest first.
+    /// As they are shown, oldest first.
+    private(set) var listens: [JSON] = []
+    /// As it is shown, newest first.
     var feedback: [JSON] = []
 
     /// Takes in listens; what is there already, to the second and the name, is there once.
-    mutating func add(_ new: [Listen]) {
-        func key(_ listen: Listen) -> String {
-            "\(listen.uts) \(listen.row["recording_msid"].string ?? "")"
-        }
+    mutating func add(_ new: [JSON]) {
+        func key(_ row: JSON) -> String { row["listened_at"].text + row["recording_msid"].text }
         var known = Set(listens.map(key))
-        listens = (listens + new.filter { known.insert(key($0)).inserted }).sorted {
-            $0.uts < $1.uts
-        }
+        listens += new.filter { known.insert(key($0)).inserted }
+        listens.sort { $0.uts < $1.uts }
     }
+}
+
+extension JSON {
+    fileprivate var uts: Int { self["listened_at"].integer ?? 0 }
 }
 
 extension World {
@@ -48,43 +43,39 @@ extension World {
         listenbrainz.add(listens)
     }
 
-    /// A listen as ListenBrainz takes it up.
-    func heard(_ metadata: JSON, at uts: Int) -> ListenBrainzState.Listen {
+    /// A listen as ListenBrainz shows it, with the recording that it takes it for.
+    func heard(_ metadata: JSON, at uts: Int) -> JSON {
         let names = ["artist_name", "track_name", "release_name"].map { metadata[$0].string ?? "" }
         let recording = musicbrainz.recordings.first {
             $0.title == names[1] && $0.artists[0] == names[0]
         }
         var values: [String: JSON] = [
             "uts": JSON(uts), "inserted_at": JSON(now / 1000), "artist": .text(names[0]),
-            "msid": .text(uuid(names.joined(separator: "\u{1}"))),
+            "msid": .text(uuid(names.joined(separator: "\u{1}"))), "title": .text(names[1]),
             // It learns late of what MusicBrainz merges.
             "mbid": JSON(recording.map { $0.formerMBIDs.first ?? $0.mbid }),
-            "title": JSON(recording?.title), "artist_mbid": .text(uuid("artist " + names[0])),
         ]
-        let info = metadata["additional_info"].members
+        let info = metadata["additional_info"].members + [("recording_msid", values["msid"] ?? nil)]
         let rest = metadata.members.filter { $0.0 != "additional_info" }
         let known = recording == nil ? [] : [("mbid_mapping", shape("lb_mapping", values))]
-        let more = [
-            ("additional_info", JSON.object(info + [("recording_msid", values["msid"] ?? nil)]))
-        ]
-        values["metadata"] = .object(rest + more + known)
-        return .init(uts: uts, insertedAt: Int(now / 1000), row: shape("lb_listen", values))
+        values["metadata"] = .object(rest + [("additional_info", .object(info))] + known)
+        return shape("lb_listen", values)
     }
 
-    fileprivate func checkToken(_ call: Call) throws {
-        let token = try call.token.or(401, "You need to provide an Authorization header.")
-        try need(isOwn(token), 401, "Invalid authorization token.")
-    }
-
-    fileprivate func isOwn(_ token: String) -> Bool {
+    fileprivate func isOwn(_ token: String?) -> Bool {
         token == ListenBrainzAccount.token && self["consent"].string != "revoked"
     }
 
+    fileprivate func checkToken(_ call: Call) throws {
+        try need(call.token != nil, 401, "You need to provide an Authorization header.")
+        try need(isOwn(call.token), 401, "Invalid authorization token.")
+    }
+
     /// The listens that have come through its queue, for those who ask for this user's.
-    fileprivate func listens(_ call: Call) throws -> [ListenBrainzState.Listen] {
+    fileprivate func listens(_ call: Call) throws -> [JSON] {
         try need(call.id.lowercased() == World.user, 404, "Cannot find user: \(call.id)")
         let last = Int(now / 1000) - (self["listen_delay"].integer ?? 0)
-        return listenbrainz.listens.filter { $0.insertedAt <= last }
+        return listenbrainz.listens.filter { $0["inserted_at"].integer ?? 0 <= last }
     }
 }
 
@@ -94,14 +85,13 @@ extension Call {
         headers["authorization"].map { String($0.split(separator: " ").dropFirst().first ?? "") }
     }
 
-    fileprivate func number(_ name: String) -> Int? { query[name].flatMap { Int($0) } }
-
     /// How many rows are wanted: 25 if not said, 1000 at most.
     fileprivate var count: Int { min(1000, max(0, number("count") ?? 25)) }
 }
 
 let listenbrainz = Service(
     name: "listenbrainz", base: "/listenbrainz", waitHeader: "X-RateLimit-Reset-In",
+    headers: table("lb_rate"),
     render: { refusal, _ in
         let usual = table("lb_errors")[String(refusal.status)].string
         let text = JSON.text(refusal.message ?? usual ?? "Internal server error")
@@ -109,74 +99,53 @@ let listenbrainz = Service(
     },
     routes: [
         on("GET /1/validate-token") { world, call in
-            let token = try call.token.or(400, "You need to provide an Authorization token.")
-            return shape("lb_token", [:], [world.isOwn(token) ? "valid" : "invalid"])
+            try need(call.token != nil, 400, "You need to provide an Authorization token.")
+            return shape("lb_token", [:], [world.isOwn(call.token) ? "valid" : "invalid"])
         },
         on("POST /1/submit-listens", submit),
         on("GET /1/user/{user}/listens") { world, call in
             let all = try world.listens(call)
-            let (before, after) = (call.number("max_ts"), call.number("min_ts"))
-            let isRange = after ?? 0 < before ?? .max
-            try need(isRange, 400, "max_ts should be greater than min_ts")
+            let (before, after) = (call.number("max_ts") ?? .max, call.number("min_ts") ?? -1)
+            try need(after < before, 400, "max_ts should be greater than min_ts")
             // Both bounds are outside of the range.
-            let found = all.filter { $0.uts < before ?? .max && $0.uts > after ?? -1 }
-            let isFromEnd = before != nil || after == nil
-            let rows = isFromEnd ? found.suffix(call.count) : found.prefix(call.count)
-            return shape(
-                "lb_page",
-                [
-                    "count": JSON(rows.count), "oldest": JSON(all.first?.uts ?? 0),
-                    "latest": JSON(all.last?.uts ?? 0), "rows": .array(rows.reversed().map(\.row)),
-                ])
+            let found = all.filter { $0.uts < before && $0.uts > after }
+            let isUpwards = before == .max && after >= 0
+            let rows = isUpwards ? found.prefix(call.count) : found.suffix(call.count)
+            let values = [
+                "count": JSON(rows.count), "oldest": JSON(all.first?.uts ?? 0),
+                "latest": JSON(all.last?.uts ?? 0), "rows": .array(rows.reversed()),
+            ]
+            return shape("lb_page", values)
         },
         on("GET /1/user/{user}/listen-count") { world, call in
-            ["payload": ["count": JSON(try world.listens(call).count)]]
+            ["payload": ["count": JSON(try world.listens(call).count)]] as JSON
         },
         on("POST /1/feedback/recording-feedback") { world, call in
             try world.checkToken(call)
-            let ids = ["recording_mbid", "recording_msid"].map { call.body[$0] }
-            let score = call.body["score"]
-            let isForm = call.body.members.count == 2 && [-1, 0, 1].contains(score.integer)
-            try need(isForm, 400, "feedback takes one recording and a score of -1, 0 or 1")
-            world.listenbrainz.feedback.removeAll { row in
-                ids.map(\.text) == ["recording_mbid", "recording_msid"].map { row[$0].text }
+            let (mbid, msid) = (call.body["recording_mbid"], call.body["recording_msid"])
+            let (score, uts) = (call.body["score"], JSON(world.now / 1000))
+            try need([-1, 0, 1].contains(score.integer), 400, "score must be -1, 0 or 1")
+            try need(mbid.isNull != msid.isNull, 400, "one recording must be given")
+            let row = shape(
+                "lb_feedback", ["mbid": mbid, "msid": msid, "score": score, "uts": uts])
+            world.listenbrainz.feedback.removeAll {
+                $0["recording_mbid"].text == mbid.text && $0["recording_msid"].text == msid.text
             }
-            let values = [
-                "mbid": ids[0], "msid": ids[1], "score": score, "uts": JSON(world.now / 1000),
-            ]
-            if score.integer != 0 {
-                world.listenbrainz.feedback.insert(shape("lb_feedback", values), at: 0)
-            }
-            return ["status": "ok"]
+            world.listenbrainz.feedback.insert(contentsOf: score.integer == 0 ? [] : [row], at: 0)
+            return ["status": "ok"] as JSON
         },
         on("GET /1/feedback/user/{user}/get-feedback") { world, call in
             _ = try world.listens(call)
-            let score = call.number("score")
-            let all = world.listenbrainz.feedback.filter {
-                score == nil || $0["score"].integer == score
-            }
-            let offset = max(0, call.number("offset") ?? 0)
+            let (score, offset) = (call.number("score"), max(0, call.number("offset") ?? 0))
+            var all = world.listenbrainz.feedback
+            if let score { all.removeAll { $0["score"].integer != score } }
             let rows = Array(all.dropFirst(offset).prefix(call.count))
             return [
-                "feedback": .array(rows), "count": JSON(rows.count), "total_count": JSON(all.count),
-                "offset": JSON(offset),
-            ]
+                "feedback": .array(rows), "count": JSON(rows.count),
+                "total_count": JSON(all.count), "offset": JSON(offset),
+            ] as JSON
         },
     ])
-
-/// A route whose answer carries the state of the rate limit.
-private func on(
-    _ pattern: String, _ body: @escaping @Sendable (inout World, Call) throws -> JSON
-) -> Service.Route {
-    (
-        pattern,
-        { world, call in
-            var reply = Reply.json(try body(&world, call))
-            for (name, value) in table("lb_rate").members { reply.headers[name] = value.string }
-            return reply
-        }
-    )
-}
 
 private func submit(_ world: inout World, _ call: Call) throws -> JSON {
     try world.checkToken(call)
@@ -186,37 +155,34 @@ private func submit(_ world: inout World, _ call: Call) throws -> JSON {
         ("json", call.body.isNull), ("type", !isKnown), ("none", rows.isEmpty),
         ("many", rows.count > 1000), ("single", type != "import" && rows.count > 1),
     ])
-    func time(_ row: JSON) -> Int? {
-        row["listened_at"].integer ?? row["listened_at"].string.flatMap { Int($0) }
-    }
+    var heard: [JSON] = []
     // One that is refused refuses them all.
     for row in rows {
         let (keys, metadata) = (row.members.map(\.0), row["track_metadata"])
-        let (hasTime, uts) = (keys.contains("listened_at"), time(row) ?? -1)
+        let isTimed = keys.contains("listened_at")
+        let uts = row["listened_at"].integer ?? row["listened_at"].string.flatMap { Int($0) } ?? -1
         let info = metadata["additional_info"]
-        func isEmpty(_ key: String) -> Bool {
+        let mbids = info.members.filter { $0.0.hasSuffix("_mbid") }.compactMap(\.1.string)
+        func isBlank(_ key: String) -> Bool {
             metadata[key].string?.allSatisfy(\.isWhitespace) ?? true
         }
-        let mbids = info.members.filter { $0.0.hasSuffix("_mbid") }.compactMap(\.1.string)
-        let isPlaying = type == "playing_now"
         try refuse([
-            ("size", row.text.utf8.count > 10_240), ("playing", isPlaying && hasTime),
-            ("no_time", !isPlaying && !hasTime), ("time", hasTime && uts < 0),
-            ("low", hasTime && uts < 1_033_430_400),
-            ("high", hasTime && uts > Int(world.now / 1000) + 3600),
+            ("size", row.text.utf8.count > 10_240), ("playing", isTimed && type == "playing_now"),
+            ("no_time", !isTimed && type != "playing_now"), ("time", isTimed && uts < 0),
+            ("low", isTimed && uts < 1_033_430_400),
+            ("high", uts > Int(world.now / 1000) + 3600),
             ("keys", !Set(keys).isSubset(of: ["listened_at", "track_metadata"])),
-            ("no_artist", metadata["artist_name"].isNull), ("artist", isEmpty("artist_name")),
-            ("no_track", metadata["track_name"].isNull), ("track", isEmpty("track_name")),
+            ("no_artist", metadata["artist_name"].isNull), ("artist", isBlank("artist_name")),
+            ("no_track", metadata["track_name"].isNull), ("track", isBlank("track_name")),
             ("release", metadata.members.contains { $0.0 == "release_name" && $0.1.string == nil }),
             ("durations", !info["duration"].isNull && !info["duration_ms"].isNull),
             ("tags", info["tags"].elements.contains { $0.text.count > 66 }),
             ("many_tags", info["tags"].elements.count > 50),
             ("mbid", mbids.contains { !$0.isEmpty && !isMBID($0) }),
         ])
+        if isTimed { heard.append(world.heard(metadata, at: uts)) }
     }
-    if type != "playing_now" {
-        world.listenbrainz.add(rows.map { world.heard($0["track_metadata"], at: time($0) ?? 0) })
-    }
+    world.listenbrainz.add(heard)
     return ["status": "ok"]
 }
 

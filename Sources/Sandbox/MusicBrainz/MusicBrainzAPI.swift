@@ -12,69 +12,56 @@ let musicbrainz = Service(
     },
     routes: [
         on("GET /isrc/{isrc}") { world, call in
-            let isForm = call.id.wholeMatch(of: /[A-Z]{2}[A-Z0-9]{3}[0-9]{7}/) != nil
-            try need(isForm, 400, "Invalid isrc.")
             let marks = try marks(call)
+            let isISRC = call.id.wholeMatch(of: /[A-Z]{2}[A-Z0-9]{3}[0-9]{7}/) != nil
+            try need(isISRC, 400, "Invalid isrc.")
             let found = world.musicbrainz.recordings.filter { $0.isrcs.contains(call.id) }
             try need(!found.isEmpty, 404)
-            return [
-                "isrc": .text(call.id), "recordings": .array(found.map { json($0, marks) }),
-            ]
+            let rows = JSON.array(found.map { json($0, marks) })
+            return ["isrc": .text(call.id), "recordings": rows] as JSON
         },
         on("GET /recording/{mbid}") { world, call in
+            let marks = try marks(call)
             try need(isMBID(call.id), 400, "Invalid mbid.")
             // A merged one is answered with what it was merged into, under that one's MBID.
             let place = try world.musicbrainz.places[call.id.lowercased()].or(404)
-            return json(world.musicbrainz.recordings[place], try marks(call))
+            return json(world.musicbrainz.recordings[place], marks)
         },
         on("GET /recording", search),
     ])
-
-/// A route for those who say who they are.
-private func on(
-    _ pattern: String, _ body: @escaping @Sendable (inout World, Call) throws -> JSON
-) -> Service.Route {
-    (
-        pattern,
-        { world, call in
-            let agent = call.headers["user-agent"] ?? ""
-            let generic = table("generic_agents").elements.compactMap(\.string)
-            let isNamed = agent.contains("/") && !generic.contains(where: agent.hasPrefix)
-            try need(isNamed, 403)
-            let accepted = call.query["fmt"] ?? call.headers["accept"] ?? ""
-            try need(accepted.hasSuffix("json"), 406, "This sandbox knows fmt=json alone.")
-            return .json(try body(&world, call))
-        }
-    )
-}
 
 func isMBID(_ text: String) -> Bool {
     text.wholeMatch(of: /[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}/) != nil
 }
 
-/// What is shown beside the recording itself.
+/// Refuses those who do not say who they are; gives what is shown beside the recording itself.
 private func marks(_ call: Call) throws -> Set<String> {
+    func texts(_ name: String) -> [String] { table(name).elements.compactMap(\.string) }
+    let agent = call.headers["user-agent"] ?? ""
+    try need(agent.contains("/") && !texts("generic_agents").contains(where: agent.hasPrefix), 403)
+    let format = call.query["fmt"] ?? call.headers["accept"] ?? ""
+    try need(format.hasSuffix("json"), 406, "This sandbox knows fmt=json alone.")
     let wanted = (call.query["inc"] ?? "").split { " +".contains($0) }.map(String.init)
-    let known = table("mb_incs").elements.compactMap(\.string)
-    let unknown = wanted.first { !known.contains($0) }
-    let text = "\(unknown ?? "") is not a valid inc parameter for the recording resource."
-    try need(unknown == nil, 400, text)
+    for name in wanted where !texts("mb_incs").contains(name) {
+        throw Refusal(400, "\(name) is not a valid inc parameter for the recording resource.")
+    }
     return Set(wanted + ["lookup"])
 }
 
 private func search(_ world: inout World, _ call: Call) throws -> JSON {
-    let query = try Query(call.query["query"] ?? "")
-    let scores = world.musicbrainz.recordings.map { $0.isIndexed ? query.score($0) : 0 }
+    _ = try marks(call)
+    let (query, recordings) = (try Query(call.query["query"] ?? ""), world.musicbrainz.recordings)
+    let scores = recordings.map { $0.isIndexed ? query.score($0) : 0 }
     let found = scores.indices.filter { scores[$0] > 0 }.sorted {
         (scores[$1], $0) < (scores[$0], $1)
     }
     // A limit that is out of range is no limit.
-    let limit = Int(call.query["limit"] ?? "").flatMap { 1...100 ~= $0 ? $0 : nil } ?? 25
-    let offset = max(0, Int(call.query["offset"] ?? "") ?? 0)
-    let rows = found.dropFirst(offset).prefix(limit).map { place in
-        let score = JSON(scores[place] * 100 / scores[found[0]])
-        let marks: Set = ["search", "artist-credits", "isrcs", "releases"]
-        return json(world.musicbrainz.recordings[place], marks, score)
+    let limit = call.number("limit").flatMap { 1...100 ~= $0 ? $0 : nil } ?? 25
+    let offset = max(0, call.number("offset") ?? 0)
+    let rows = found.dropFirst(offset).prefix(limit).map {
+        json(
+            recordings[$0], ["search", "artist-credits", "isrcs", "releases"],
+            scores[$0] * 100 / scores[found[0]])
     }
     return [
         "created": .text(ISOTime.text(world.now)), "count": JSON(found.count),
@@ -83,37 +70,27 @@ private func search(_ world: inout World, _ call: Call) throws -> JSON {
 }
 
 /// A recording as a look-up shows it, or a search, which leaves out what is empty.
-private func json(_ recording: Recording, _ marks: Set<String>, _ score: JSON? = nil) -> JSON {
+private func json(_ recording: Recording, _ marks: Set<String>, _ score: Int? = nil) -> JSON {
     func made(_ name: String, _ values: [String: JSON]) -> JSON {
-        let isSearch = marks.contains("search")
-        let there = values.filter { !isSearch || !["null", "\"\"", "[]"].contains($0.value.text) }
-        return shape(name, there, marks)
+        let empty = score == nil ? [] : ["null", "\"\"", "[]"]
+        return shape(name, values.filter { !empty.contains($0.value.text) }, marks)
     }
     let names = recording.artists
     let credit = names.indices.map { place in
-        made(
-            "mb_credit",
-            [
-                "name": .text(names[place]), "id": .text(uuid("artist " + names[place])),
-                "join": .text(place == names.count - 1 ? "" : recording.join),
-            ])
+        let join = place == names.count - 1 ? "" : recording.join
+        return made("mb_credit", ["name": .text(names[place]), "join": .text(join)])
     }
     var values: [String: JSON] = [
-        "id": .text(recording.mbid), "title": .text(recording.title),
+        "id": .text(recording.mbid), "title": .text(recording.title), "score": JSON(score),
         "length": JSON(recording.lengthMS), "isrcs": .array(recording.isrcs.map { .text($0) }),
         "disambiguation": .text(recording.disambiguation), "credit": .array(credit),
-        "date": JSON(recording.releases.map(\.released).min()), "score": score ?? nil,
+        "artist": .text(names[0]), "date": JSON(recording.releases.map(\.released).min()),
     ]
-    let releases = recording.releases.prefix(25).map { track -> JSON in
-        let name = track.artists[0] + " " + track.album
-        var own: [String: JSON] = [
-            "album": .text(track.album), "number": JSON(track.number),
-            "offset": JSON(track.number - 1), "released": .text(track.released),
-        ]
-        for kind in ["release", "group", "medium", "track"] {
-            own[kind] = .text(uuid("\(kind) \(name) \(kind == "track" ? track.id : "")"))
-        }
-        return made("mb_release", values.merging(own) { $1 })
+    let releases = recording.releases.prefix(25).map { track in
+        values["number"] = JSON(track.number)
+        values["offset"] = JSON(track.number - 1)
+        (values["album"], values["released"]) = (.text(track.album), .text(track.released))
+        return made("mb_release", values)
     }
     values["releases"] = .array(releases)
     return made("mb_recording", values)
