@@ -88,6 +88,7 @@ private final class Recorder: Sendable {
 struct SecretsTests {
     private static let id = "5eedNaradaSecretsTest0"
     private static let uri = "spotify:playlist:" + id
+    private static let token = "5a4db0c5-115e-4b2a-a2a0-5a4db0c5115e"
     private static let track = "spotify:track:0000000000000000000001"
     private static let workflow =
         URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -116,6 +117,7 @@ struct SecretsTests {
             "authorization", "code", "code_verifier", "refresh_token", "sk", "api_sig", "token",
             "access_token", "key",
         ] { #expect(secrets[kind]?.isEmpty == false, "no \(kind) was seen") }
+        #expect(secrets["authorization"]?.contains(Self.token) == true)
         secrets["api_secret"] = [try #require(home.environment["LASTFM_API_SECRET"])]
         let credentials = try file(home.path + "/credentials.json")
         #expect(secrets["access_token"]?.contains { credentials.contains($0) } == true)
@@ -149,10 +151,17 @@ struct SecretsTests {
         try await home.settings(["login": "approve"])
         try await home.login("spotify")
         try await home.login("lastfm")
+        for token in ["wrong", Self.token] {
+            let result = try home.run(
+                "narada-cmd", ["login", "listenbrainz", "--token", "-", "--verbose"],
+                input: token + "\n")
+            #expect(result.status == (token == Self.token ? 0 : 77), "\(result.error)")
+        }
         let fetches = [
             ["spotify-playlist", "--mine"], ["spotify-likes"], ["spotify-recent"],
             ["lastfm-listens"], ["lastfm-loves"], ["lastfm-counts"],
-            ["lastfm-counts", "--playlist", Self.uri],
+            ["lastfm-counts", "--playlist", Self.uri], ["listenbrainz-listens"],
+            ["musicbrainz-isrcs"],
         ].map { ["fetch"] + $0 }
         func all(_ commands: [[String]], _ allowed: Set<Int32>) throws {
             for command in commands {
@@ -180,7 +189,7 @@ struct SecretsTests {
         ] {
             try await home.faults(fault)
             try all(
-                [fetches[0], fetches[3], ["playlist", "push", "New"]],
+                [fetches[0], fetches[3], fetches[7], fetches[8], ["playlist", "push", "New"]],
                 [0, 65, 66, 69, 70, 75, 77, 78])
         }
         try await home.faults()

@@ -39,8 +39,11 @@ final class ServiceHome {
         try #require(result.status == status, "\(result.error)")
     }
 
-    func run(_ program: String, _ arguments: [String]) throws -> Program.Result {
-        let result = try Program(program).run(arguments, environment: environment)
+    func run(
+        _ program: String, _ arguments: [String], input: String? = nil
+    ) throws -> Program.Result {
+        let result = try Program(program).run(
+            arguments, environment: environment, input: input)
         printed += result.text + result.error
         return result
     }
