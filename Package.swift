@@ -44,7 +44,8 @@ let package = Package(
         .target(name: "JSONText", swiftSettings: settings),
         .target(
             name: "Ledger", dependencies: ["CLZ4", "CCrypto", "JSONText"], swiftSettings: settings),
-        .target(name: "Music", swiftSettings: settings),
+        .target(
+            name: "Music", resources: [.embedInCode("Matching/terms.txt")], swiftSettings: settings),
         .target(
             name: "Events", dependencies: ["Ledger", "JSONText"], path: "events",
             resources: [.embedInCode("catalogue.json")], swiftSettings: settings),
@@ -99,7 +100,8 @@ let package = Package(
             name: "LedgerTests", dependencies: ["JSONText", "Ledger", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "MusicTests", dependencies: ["Music", "TestSupport"], swiftSettings: settings),
+            name: "MusicTests", dependencies: ["Music", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "EventsTests",
             dependencies: ["Events", "JSONText", "Ledger", "Music", "Projections", "TestSupport"],
