@@ -99,8 +99,14 @@ let package = Package(
         .testTarget(
             name: "LedgerTests", dependencies: ["JSONText", "Ledger", "TestSupport"],
             swiftSettings: settings),
+        .target(
+            name: "MatchingCases", dependencies: ["Music"], path: "Tests/MatchingCases",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "narada-bench-matching", dependencies: ["MatchingCases", "Music", arguments],
+            path: "Tests/BenchMatching", swiftSettings: settings),
         .testTarget(
-            name: "MusicTests", dependencies: ["Music", "TestSupport"],
+            name: "MusicTests", dependencies: ["MatchingCases", "Music", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "EventsTests",
