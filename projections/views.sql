@@ -1,3 +1,13 @@
+-- The own facts of each connector entity, whatever track it belongs to.
+CREATE VIEW entities AS SELECT n.id, n.uri, n.track_id,
+    iif(m.node_id IS NULL, t.title, m.title) AS title,
+    iif(m.node_id IS NULL, t.artists, m.artists) AS artists,
+    iif(m.node_id IS NULL, t.album, m.album) AS album,
+    iif(m.node_id IS NULL, t.duration_ms, m.duration_ms) AS duration_ms,
+    iif(m.node_id IS NULL, t.release_date, m.release_date) AS release_date,
+    iif(m.node_id IS NULL, t.isrc, m.isrc) AS isrc
+FROM nodes n JOIN tracks t ON t.id = n.id LEFT JOIN members m ON m.node_id = n.id;
+
 -- Plays counted from listens; what Last.fm reported stands in play_counts.
 CREATE VIEW listen_counts AS
 SELECT track_id, count(*) AS plays, min(listened_at) AS first_played, max(listened_at) AS last_played

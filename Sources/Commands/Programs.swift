@@ -15,6 +15,7 @@ public struct NaradaCmd: ParsableCommand {
         subcommands: [
             InitCommand.self, EventsCommand.self, AppendCommand.self, ImportCommand.self,
             PlaylistCommand.self, LoginCommand.self, LogoutCommand.self, FetchCommand.self,
+            ResolveCommand.self, MatchCommand.self,
             RunCommand.self, ValidateCommand.self, NodesCommand.self, SealCommand.self,
             RepairCommand.self,
         ])

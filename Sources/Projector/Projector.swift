@@ -58,15 +58,19 @@ public struct Projector: Sendable {
 
     /// Whether events could be folded behind what the log holds now; nothing is kept.
     ///
-    /// - Returns: The seq behind which they were tried.
+    /// - Parameter read: Sees the tables with the events in them.
+    /// - Returns: The seq behind which they were tried, and what was read.
     /// - Throws: `FoldError` with the seq that the offending event would have had.
-    public func rehearse(_ events: [NewEvent], at time: Milliseconds) throws -> Seq {
+    public func rehearse<R>(
+        _ events: [NewEvent], at time: Milliseconds, _ read: (Database) throws -> R
+    ) throws -> (seq: Seq, result: R) {
         _ = try catchUp()
         return try lockedOut {
             guard let state = liveState() else { throw databaseMissing }
             return try mapped {
                 try Self.open(home.databasePath, timeoutMS: timeoutMS).inDatabase { db in
                     var seq = state.checkpoint.seq
+                    var result: Result<R, any Error>?
                     try db.inTransaction(.immediate) {
                         let fold = try Fold(db.handle(), fresh: false)
                         let titleKeys = TitleKeys()
@@ -79,9 +83,11 @@ public struct Projector: Sendable {
                             }
                         }
                         try fold.finish(all: false)
+                        result = Result { try read(db) }
                         return .rollback
                     }
-                    return state.checkpoint.seq
+                    guard let result else { throw databaseMissing }
+                    return (state.checkpoint.seq, try result.get())
                 }
             }
         }

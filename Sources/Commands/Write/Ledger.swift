@@ -141,7 +141,8 @@ struct AppendCommand: ParsableCommand {
     /// Tries the events on the read models; nothing of it stays.
     private func rehearse(_ events: [Numbered], _ session: Session) throws -> Seq {
         do {
-            return try session.projector.rehearse(events.map(\.event), at: session.clock.now)
+            return try session.projector.rehearse(events.map(\.event), at: session.clock.now) { _ in
+            }.seq
         } catch let error as FoldError {
             let base = session.projector.checkpoint()?.seq ?? 0
             let index = Int(error.seq - base) - 1
