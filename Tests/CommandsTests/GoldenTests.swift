@@ -33,7 +33,8 @@ struct GoldenTests {
                 "playlist restore", "playlist push", "playlist pull", "login", "logout", "fetch",
                 "fetch spotify-playlist", "fetch spotify-likes", "fetch spotify-recent",
                 "fetch lastfm-listens", "fetch lastfm-loves", "fetch lastfm-counts",
-                "fetch listenbrainz-listens", "fetch musicbrainz-isrcs", "run",
+                "fetch listenbrainz-listens", "fetch musicbrainz-isrcs", "resolve",
+                "match", "match confirm", "match reject", "match retract", "match review", "run",
                 "validate", "nodes", "repair", "seal",
             ]
         ),

@@ -338,7 +338,8 @@ final class LastfmFetch {
         let confidence: Int64 = isSame ? 75 : isNear ? 70 : 60
         let pair = [entity, track.uri].sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         let known: Int64? = try db.value(
-            "SELECT iif(word IS NULL, confidence, 100) FROM matches WHERE a_uri = ? AND b_uri = ?", pair[0], pair[1])
+            "SELECT iif(word IS NULL, confidence, 100) FROM matches WHERE a_uri = ? AND b_uri = ?",
+            pair[0], pair[1])
         guard known ?? 0 < confidence, let stream = StreamName("match:\(pair[0])|\(pair[1])") else {
             return nil
         }

@@ -58,26 +58,24 @@ final class MusicBrainzFetch {
         return (wanted.count, missing)
     }
 
-    /// Asks for one ISRC alone: what the index of the search does not know yet.
-    func isrc(_ isrc: String, maxAgeMS: Milliseconds) async throws {
-        try await ask(.musicbrainzISRCObserved, "isrc:" + isrc, [("by", "lookup")], maxAgeMS) {
-            try await client.isrc(isrc)
-        }
-    }
-
-    /// Asks for a recording by its MBID.
-    func recording(_ mbid: String, maxAgeMS: Milliseconds) async throws {
-        let stream = "mb:recording:" + mbid.lowercased()
-        try await ask(.musicbrainzRecordingObserved, stream, [], maxAgeMS) {
-            try await client.recording(mbid)
+    /// Asks for a recording by its URI; one that was merged answers as another.
+    ///
+    /// - Returns: Whether MusicBrainz was asked.
+    func recording(_ uri: String, maxAgeMS: Milliseconds) async throws -> Bool {
+        try await ask(.musicbrainzRecordingObserved, uri, [], maxAgeMS) {
+            try await client.recording(String(uri.dropFirst("mb:recording:".count)))
         }
     }
 
     /// Searches for recordings by their names.
-    func search(artist: String, title: String, maxAgeMS: Milliseconds) async throws {
+    ///
+    /// - Returns: Whether MusicBrainz was asked.
+    func search(artist: String, title: String, maxAgeMS: Milliseconds) async throws -> Bool {
         let stream = "mb:search:\(TextURI.encoded(artist))/\(TextURI.encoded(title))"
         let query = MusicBrainzClient.query(artist: artist, title: title)
-        try await ask(.musicbrainzSearchObserved, stream, [("query", .text(query))], maxAgeMS) {
+        return try await ask(
+            .musicbrainzSearchObserved, stream, [("query", .text(query))], maxAgeMS
+        ) {
             try await client.search(query, limit: Self.rowsPerSearch)
         }
     }
@@ -85,11 +83,12 @@ final class MusicBrainzFetch {
     private func ask(
         _ kind: EventKind, _ stream: String, _ more: [(String, JSON)], _ maxAgeMS: Milliseconds,
         _ request: () async throws -> [UInt8]
-    ) async throws {
-        guard try !open([stream], maxAgeMS: maxAgeMS).isEmpty else { return }
+    ) async throws -> Bool {
+        guard try !open([stream], maxAgeMS: maxAgeMS).isEmpty else { return false }
         let payload = try await request().read(compact)
         let data = JSON.object(more + [("payload", payload)])
         try session.append([NewEvent(kind, on: try streamName(stream), data)])
+        return true
     }
 
     /// What of this the ledger cannot answer, each once.

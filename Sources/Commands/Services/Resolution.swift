@@ -151,6 +151,18 @@ struct Resolution {
             }
             changes += wanted.values.sorted { $0.candidate < $1.candidate }
         }
+        // That one recording went into another is MusicBrainz's own word.
+        changes += try db.rows(
+            """
+            SELECT n.uri, r.merged_into, r.seq FROM recordings r JOIN nodes n ON n.id = r.node_id
+            WHERE r.merged_into IS NOT NULL AND NOT EXISTS (SELECT 1 FROM matches
+                WHERE a_uri = min(n.uri, r.merged_into) AND b_uri = max(n.uri, r.merged_into))
+            """
+        ).map { row in
+            Claim(
+                subject: row[0], candidate: row[1], method: .direct, confidence: 100,
+                evidence: ["from": [.integer(row[2])]])
+        }
         return (changes, ambiguous)
     }
 

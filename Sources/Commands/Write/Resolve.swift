@@ -101,13 +101,24 @@ struct ResolveCommand: AsyncParsableCommand {
             }
             let settled = Set(matched).union(claims.filter(\.isEdge).map(\.subject))
             let open = subjects.filter { !settled.contains($0.uri) }
+            // Recordings that a listen named and nobody described yet.
+            let bare: [String] = try session.projector.read {
+                try $0.values(
+                    """
+                    SELECT uri FROM entities WHERE uri GLOB 'mb:recording:*' AND title IS NULL
+                    ORDER BY id LIMIT ?
+                    """, limit ?? .max)
+            }
+            for uri in bare { _ = try await fetch.recording(uri, maxAgeMS: age) }
+            var searched = 0
             for (place, subject) in open.enumerated() {
                 session.progress.show("searching MusicBrainz", place + 1, of: open.count)
                 let facts = subject.reading.facts
-                try await fetch.search(
+                let isAsked = try await fetch.search(
                     artist: facts.artists.first ?? "", title: facts.title, maxAgeMS: age)
+                if isAsked { searched += 1 }
             }
-            asked += [("asked", JSON(byISRC.asked)), ("searched", JSON(open.count))]
+            asked += [("asked", JSON(byISRC.asked)), ("searched", JSON(searched))]
         }
         let wantsLastfm = connector == .lastfm || session.settings["LASTFM_API_KEY"] != nil
         if connector != .musicbrainz, wantsLastfm {

@@ -1,0 +1,129 @@
+import Foundation
+import GRDB
+import TestSupport
+import Testing
+
+@Suite("What tracks are called elsewhere")
+struct ResolveTests {
+    private static let isWhole =
+        ProcessInfo.processInfo.environment["NARADA_CONFORMANCE"] == "full"
+
+    private func rows(_ home: String, _ sql: String) throws -> [String] {
+        var configuration = Configuration()
+        configuration.readonly = true
+        let database = try DatabaseQueue(path: home + "/narada.db", configuration: configuration)
+        return try database.read { db in
+            try Row.fetchAll(db, sql: sql).map { row in
+                row.databaseValues.map(\.description).joined(separator: "|")
+            }
+        }
+    }
+
+    private let decided =
+        "SELECT a_uri, b_uri, method, confidence, matcher, word FROM matches ORDER BY 1, 2"
+
+    /// A home with a library of so many tracks, all of them liked.
+    private func library(_ count: Int) async throws -> ServiceHome {
+        let home = try await ServiceHome(["--tracks", "\(count)"])
+        let known = try #require(
+            try await home.sandbox.control("GET", "musicbrainz/tracks") as? [String: Any])
+        try await home.sandbox.control(
+            "PUT", "spotify/likes", known.keys.sorted().map { "spotify:track:" + $0 })
+        try home.cmd("fetch", "spotify-likes")
+        return home
+    }
+
+    @Test("A library is resolved whatever kills it on the way, and nothing is asked twice")
+    func killed() async throws {
+        let (count, kills) = Self.isWhole ? (2000, 10) : (400, 5)
+        let home = try await library(count)
+        home.environment["LASTFM_API_KEY"] = nil
+        let template = home.folder.file("template")
+        try FileManager.default.copyItem(atPath: home.path, toPath: template)
+        try await home.forgetJournal()
+        try home.cmd("resolve")
+        let whole = try await home.journal().filter { $0["service"] as? String == "musicbrainz" }
+        let expected = try rows(home.path, decided)
+        #expect(expected.count > count / 2)
+        #expect(try home.cmd("resolve")["last"] is NSNull)
+
+        let other = home.folder.file("other")
+        try FileManager.default.copyItem(atPath: template, toPath: other)
+        home.environment["NARADA_HOME"] = other
+        try await home.forgetJournal()
+        for round in 1...kills {
+            let (process, finish) = try Program("narada-cmd").start(
+                ["resolve", "--quiet"], environment: home.environment)
+            let until = whole.count * round / (kills + 1)
+            while process.isRunning, try await home.journal().count < until {
+                try await Task.sleep(for: .milliseconds(2))
+            }
+            kill(process.processIdentifier, SIGKILL)
+            _ = finish()
+        }
+        try home.cmd("resolve")
+        #expect(try rows(other, decided) == expected)
+        let asked = try await home.journal().filter { $0["service"] as? String == "musicbrainz" }
+        let distinct = Set(asked.map { "\($0["path"] ?? "") \($0["query"] ?? "")" })
+        // What was answered into a killed program's hands is the only thing to be asked again.
+        #expect(asked.count <= distinct.count + kills, "\(asked.count) of \(distinct.count)")
+        #expect(
+            try rows(
+                other,
+                "SELECT 1 FROM track_mappings GROUP BY connector_name, connector_id HAVING count(*) > 1"
+            ).isEmpty)
+    }
+
+    @Test(
+        "A person's word is kept by every later judgement, and taking it back brings the matcher's again"
+    )
+    func person() async throws {
+        let home = try await library(60)
+        home.environment["LASTFM_API_KEY"] = nil
+        try home.cmd("resolve")
+        let first = try #require(
+            try rows(
+                home.path,
+                "SELECT a_uri, b_uri FROM matches WHERE confidence >= 90 ORDER BY 1 LIMIT 1"
+            ).first?.replacing("\"", with: "").split(separator: "|").map(String.init))
+        let mapped = """
+            SELECT DISTINCT n.track_id = m.track_id FROM nodes n, nodes m
+            WHERE n.uri = '\(first[0])' AND m.uri = '\(first[1])'
+            """
+        let all = try rows(home.path, decided)
+        #expect(try rows(home.path, mapped) == ["1"])
+
+        try home.cmd("match", "reject", first[1], first[0])
+        #expect(try rows(home.path, mapped) == ["0"])
+        #expect(try home.cmd("match", "reject", first[1], first[0])["last"] is NSNull)
+        try home.cmd("resolve")
+        try home.cmd("resolve", "--rescore", "--apply")
+        #expect(try rows(home.path, mapped) == ["0"])
+        try home.cmd("match", "retract", first[1], first[0])
+        #expect(try rows(home.path, mapped) == ["1"])
+        #expect(try rows(home.path, decided) == all)
+
+        // Of the matcher's own word nothing is left either, until it judges again.
+        try home.cmd("match", "retract", first[1], first[0])
+        #expect(try rows(home.path, mapped) == ["0"])
+        try home.refused("match", "retract", first[1], first[0], status: 66)
+        let tried = try home.cmd("resolve", "--rescore")
+        #expect((tried["gained"] as? [Any])?.count == 1 && tried["last"] is NSNull)
+        #expect(tried["counts"] is Int && tried["playlists"] is [Any])
+        try home.cmd("resolve", "--rescore", "--apply")
+        #expect(try rows(home.path, decided) == all)
+
+        try home.cmd(
+            "match", "confirm", "spotify:track:" + String(repeating: "0", count: 22),
+            "lastfm:track:A/B")
+        #expect(try home.refused("match", "confirm", first[0], first[0], status: 64).status == 64)
+        let open = try #require(
+            try JSONSerialization.jsonObject(
+                with: Data(try home.run("narada-cmd", ["match", "review", "--json"]).output))
+                as? [[String: Any]])
+        #expect(
+            open.allSatisfy {
+                ($0["uris"] as? [String])?.count == 2 && $0["evidence"] is [String: Any]
+            })
+    }
+}
