@@ -37,9 +37,22 @@ final class CommitWalk {
 
     /// Stands behind a commit whose place is known already.
     func stand(at offset: Int, _ position: Checkpoint, timeMS: Milliseconds) {
+        previousOffset = self.offset
+        before = self.position
         self.offset = offset
         self.position = position
         self.timeMS = timeMS
+    }
+
+    /// Whether a file still holds what was passed last: after a repair others may have appended other events.
+    func stands(in reader: SegmentReader) throws(LedgerError) -> Bool {
+        guard offset > Format.firstCommit else {
+            return try reader.segmentHeader()?.chain == position.chain
+        }
+        // A cut file may be shorter now than this place, or hold another commit there.
+        let step = try reader.step(at: previousOffset, expecting: nil, framed: false)
+        guard case .commit(let header, _) = step else { return false }
+        return header.chain == position.chain
     }
 
     /// Goes over to a segment that was begun behind the last commit.

@@ -20,7 +20,11 @@ extension LedgerWriter {
             try clearTemporaries()
         }
         let first = self.walk == nil
-        var step = try pass(walk, witnesses: first ? everyone : known)
+        var step: SegmentReader.Step
+        do { step = try pass(walk, witnesses: first ? everyone : known) } catch {
+            // What this writer remembers may be of a log that was cut since; the next run looks at it anew.
+            throw first || error.code == .io ? error : cut
+        }
         if case .broken = step {
             try recover(walk, witnesses: everyone, suspect: suspect)
             step = .end
@@ -29,6 +33,8 @@ extension LedgerWriter {
         if walk.segment == nil || walk.isSealed || suspect { try rotate(walk) }
         if suspect { try ledger.disk.remove(ledger.suspectPath) }
         try takeFile(walk)
+        // Who made a segment without commits may have died before its name was durable.
+        if walk.offset == Format.firstCommit { try ledger.disk.syncDirectory(ledger.directory) }
         self.walk = walk
         if let event = pending {
             _ = try commit([event], walk)
@@ -37,14 +43,17 @@ extension LedgerWriter {
         return walk
     }
 
-    /// Whether nobody wrote since this writer's last look: the same active segment, as long as it was.
+    /// Whether nobody wrote since this writer's last look: the same active segment, as long as it was, by
+    /// its path. After a seal and a repair the file that is open here may have lost its name.
     private func isUnchanged(_ walk: CommitWalk) throws(LedgerError) -> Bool {
-        guard let file, walk.offset > Format.firstCommit, try file.size() == walk.offset else {
-            return false
-        }
         let names = try ledger.disk.list(ledger.directory)
-        return names.last { $0.hasSuffix(".lz4") } == walk.segment.map { lastComponent($0.path) }
-            && !names.contains("SUSPECT")
+        guard file != nil, walk.offset > Format.firstCommit, let path = walk.segment?.path,
+            names.last(where: { $0.hasSuffix(".lz4") }) == lastComponent(path),
+            !names.contains("SUSPECT")
+        else { return false }
+        let now = try SegmentReader(path, disk: ledger.disk)
+        guard try now.file.size() == walk.offset else { return false }
+        return try walk.stands(in: now)
     }
 
     private func dropCache() throws(LedgerError) {
@@ -61,16 +70,23 @@ extension LedgerWriter {
         let now =
             try ledger.segments().contains(segment)
             ? SegmentReader(segment.path, disk: ledger.disk) : nil
-        let size = try now?.file.size() ?? 0
-        let isSealed = try now?.segmentHeader()?.sealed == true
-        guard isSealed || (now != nil && size >= walk.offset) else {
-            throw LedgerError(
-                .conflict, "the log was cut by another program while this one was writing",
-                remedy: "run it again on the log as it is now.")
+        // The last one is sealed only where a repair took what stood behind it.
+        let isLast = try ledger.segments().last == segment
+        let isSealed = isLast ? false : try now?.segmentHeader()?.sealed == true
+        var stands = isSealed
+        if let now, !isSealed { stands = try walk.stands(in: now) }
+        guard stands else {
+            throw cut
         }
         guard walk.offset == Format.firstCommit else { return }
         try walk.restart(at: segment)
         file = nil
+    }
+
+    private var cut: LedgerError {
+        LedgerError(
+            .conflict, "the log was cut by another program while this one was writing",
+            remedy: "run it again on the log as it is now.")
     }
 
     /// Walks to the end; headers only in finished segments, everything in the active one.
@@ -114,7 +130,7 @@ extension LedgerWriter {
             return
         }
         try file.truncate(to: walk.offset)
-        try sync(file, segment.path)
+        try sync(file, walk)
         walk.reader?.refresh()
         notices.append(
             "the log ended in \(tail.count) bytes of a commit that was never finished; "

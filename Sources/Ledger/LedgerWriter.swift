@@ -196,7 +196,7 @@ public final class LedgerWriter {
 
     /// One write, one sync; an interrupt waits until both are done.
     private func write(_ bytes: [UInt8], _ walk: CommitWalk) throws(LedgerError) {
-        guard let file, let path = walk.segment?.path else { return }
+        guard let file else { return }
         var interrupts = sigset_t()
         var before = sigset_t()
         sigemptyset(&interrupts)
@@ -206,18 +206,22 @@ public final class LedgerWriter {
         do { try file.write(bytes, at: walk.offset) } catch {
             // Nothing was acknowledged: the log ends where it ended before.
             try file.truncate(to: walk.offset)
-            try sync(file, path)
+            try sync(file, walk)
             throw error
         }
-        try sync(file, path)
+        try sync(file, walk)
     }
 
     /// Makes a segment durable; where that fails, the file is under suspicion.
-    func sync(_ file: any DiskFile, _ path: String) throws(LedgerError) {
+    func sync(_ file: any DiskFile, _ walk: CommitWalk) throws(LedgerError) {
         do { try file.sync() } catch {
             // After a failed sync the cache may show what the disk does not have: another try would lie.
             failed = true
-            try? ledger.disk.replace(ledger.suspectPath, with: Array(path.utf8))
+            let path = Array((walk.segment?.path ?? "").utf8)
+            do { try ledger.disk.replace(ledger.suspectPath, with: path) } catch {
+                // Nobody will know of it: the next writer must at least not build on these bytes.
+                try? file.truncate(to: walk.offset)
+            }
             throw error
         }
     }
