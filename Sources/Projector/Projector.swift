@@ -112,7 +112,10 @@ public struct Projector: Sendable {
     public func forget(after seq: Seq) throws {
         try lockedOut {
             guard let state = liveState(), state.checkpoint.seq <= seq else {
-                return removeDatabase(home.databasePath)
+                removeDatabase(home.databasePath)
+                // Left behind, it would know events that the log has no more.
+                if hasDatabase { throw databaseMissing }
+                return
             }
         }
     }

@@ -38,7 +38,8 @@ final class ListensFold {
     func scrobble(
         _ id: Int64, _ node: Node?, at time: Milliseconds, title: JSONValue?, _ channel: Channel
     ) throws {
-        guard try isNew(channel, time, node, "listened_at = ?1 AND channel = ?2 AND node_id IS ?3")
+        let known = "SELECT 1 FROM listens WHERE listened_at = ? AND channel = ? AND node_id IS ?"
+        guard try isNew(channel, time, node, sql(known, time, channel.rawValue, node?.id))
         else { return }
         try add(
             id, channel, node, start: time, end: nil, played: nil,
@@ -51,8 +52,16 @@ final class ListensFold {
     /// When it began and what it is called stand in its track, and are settled when all of that is known.
     func recentPlay(_ id: Int64, _ node: Node?, endedAt time: Milliseconds?) throws {
         if let time {
-            let known = "ended_at = ?1 AND channel = ?2 AND node_id IS ?3 AND track_id IS ?4"
-            guard try isNew(.spotifyRecent, time, node, known) else { return }
+            let known = """
+                SELECT 1 FROM listens
+                WHERE ended_at = ? AND channel = ? AND node_id IS ? AND track_id IS ?
+                """
+            guard
+                try isNew(
+                    .spotifyRecent, time, node,
+                    sql(
+                        known, time, Channel.spotifyRecent.rawValue, node?.id, node?.trackID))
+            else { return }
         }
         if let node { recent.insert(node.id) }
         try add(
@@ -83,16 +92,14 @@ final class ListensFold {
     }
 
     private func isNew(
-        _ channel: Channel, _ time: Milliseconds, _ node: Node?, _ condition: String
+        _ channel: Channel, _ time: Milliseconds, _ node: Node?,
+        _ known: @autoclosure () throws -> Statement
     ) throws -> Bool {
         if isComplete {
             let row = Heard(timeAndChannel: time << 3 | channel.rawValue, node: node?.id ?? 0)
             return heard.insert(row).inserted
         }
-        return try sql(
-            "SELECT 1 FROM listens WHERE \(condition)", time, channel.rawValue, node?.id,
-            node?.trackID
-        ).first { _ in true } == nil
+        return try known().first { _ in true } == nil
     }
 
     private func add(

@@ -246,8 +246,8 @@ final class PlaylistsFold {
         // Playlists are always read whole; of likes only the newest may have been read.
         let isLikes = [.spotifyLikesFetched, .lastfmLovesFetched].contains(kind)
         let kept = isLikes ? data["kept"]?.integer : nil
-        let count = Int64(items.count) + (kept ?? 0)
-        guard data["count"]?.integer == count else {
+        let (count, isTooMany) = Int64(items.count).addingReportingOverflow(kept ?? 0)
+        guard data["count"]?.integer == count, !isTooMany else {
             throw PlaylistEditError(
                 description: "the pages hold \(count) rows with those kept, not the count named")
         }
