@@ -90,14 +90,24 @@ let package = Package(
             dependencies: ["Events", "JSONText", "Ledger", arguments] + sqlite,
             swiftSettings: settings),
         .target(
-            name: "TestSupport", dependencies: ["Connectors", "JSONText", "Ledger", "Projector"],
-            path: "Tests/TestSupport",
+            name: "TestSupport",
+            dependencies: [
+                "Connectors", "Events", "JSONText", "Ledger", "Projections", "Projector",
+            ] + sqlite, path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "Torture",
+            dependencies: [
+                "Commands", "Connectors", "Events", "JSONText", "Ledger", "Music", "Projections",
+                "Projector", "TestSupport", "Workflows", arguments,
+            ] + sqlite, path: "Tests/Torture", swiftSettings: settings),
+        .executableTarget(
+            name: "narada-torture", dependencies: ["Torture"], path: "Tests/narada-torture",
             swiftSettings: settings),
         .testTarget(
             name: "JSONTextTests", dependencies: ["JSONText", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "LedgerTests", dependencies: ["JSONText", "Ledger", "TestSupport"],
+            name: "LedgerTests", dependencies: ["JSONText", "Ledger", "TestSupport", "Torture"],
             swiftSettings: settings),
         .target(
             name: "MatchingCases", dependencies: ["Music"], path: "Tests/MatchingCases",

@@ -19,11 +19,13 @@ struct AppendTests {
         if inEarlierSegment { try test.beginSegment() }
         try test.writer().append([event(3, stream: "test:other")])
 
-        #expect(failure { try writer.append([event(4)], expecting: [stream: seen]) } == .conflict)
+        #expect(
+            ledgerFailure { try writer.append([event(4)], expecting: [stream: seen]) } == .conflict)
         #expect(try writer.refresh().seq == 3, "nothing was appended")
         #expect(try writer.append([event(4)], expecting: [stream: 2]) == 4...4)
         #expect(
-            failure { try writer.append([event(5)], expecting: [stream: 4, other: 2]) } == .conflict
+            ledgerFailure { try writer.append([event(5)], expecting: [stream: 4, other: 2]) }
+                == .conflict
         )
         #expect(try writer.append([event(5)], expecting: [stream: 4, other: 3]) == 5...5)
     }
@@ -156,9 +158,11 @@ struct AppendTests {
         let writer = try test.writer()
         try writer.append([event(1)])
 
-        #expect(failure { try writer.append([event(2, size: 16 << 20)]) } == .tooLarge)
+        #expect(ledgerFailure { try writer.append([event(2, size: 16 << 20)]) } == .tooLarge)
         #expect(
-            failure { try writer.append(Array(repeating: event(2, size: 13 << 20), count: 5)) }
+            ledgerFailure {
+                try writer.append(Array(repeating: event(2, size: 13 << 20), count: 5))
+            }
                 == .tooLarge)
         #expect(try writer.append([event(2, size: (16 << 20) - 300)]) == 2...2)
         #expect(try read(test.ledger()).lines.count == 2)
@@ -208,7 +212,7 @@ struct AppendTests {
 
         _ = try Ledger.create("/ledger", id: "another", disk: disk)
 
-        #expect(failure { _ = try Ledger("/ledger", disk: memory).verify() } == nil)
+        #expect(ledgerFailure { _ = try Ledger("/ledger", disk: memory).verify() } == nil)
     }
 
     @Test(

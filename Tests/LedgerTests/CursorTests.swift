@@ -111,7 +111,9 @@ struct CursorTests {
             for hint in hints {
                 for chained in [true, false] {
                     #expect(
-                        failure { _ = try read(ledger, start: wrong, hint: hint, chained: chained) }
+                        ledgerFailure {
+                            _ = try read(ledger, start: wrong, hint: hint, chained: chained)
+                        }
                             == .otherHistory,
                         "start \(seq), hint \(hint ?? -1)")
                 }
@@ -123,8 +125,8 @@ struct CursorTests {
     func startBehindEnd() throws {
         let (test, all, _) = try prepared(sealed: false)
         let ahead = Checkpoint(seq: Seq(all.lines.count + 1), chain: all.end.chain)
-        #expect(failure { _ = try read(test.ledger(), start: ahead) } == .dataLost)
-        #expect(failure { _ = try read(TestLedger().ledger(), start: ahead) } == .dataLost)
+        #expect(ledgerFailure { _ = try read(test.ledger(), start: ahead) } == .dataLost)
+        #expect(ledgerFailure { _ = try read(TestLedger().ledger(), start: ahead) } == .dataLost)
         #expect(try read(TestLedger().ledger()).lines.isEmpty)
     }
 

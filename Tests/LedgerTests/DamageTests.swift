@@ -26,7 +26,7 @@ struct DamageTests {
             message = error.message
         }
         let before = disk.files
-        let writing = failure { _ = try test.writer().refresh() }
+        let writing = ledgerFailure { _ = try test.writer().refresh() }
         let discarded = disk.files.keys.contains { $0.contains("quarantine") }
         if writing != nil {
             #expect(disk[Self.path] == before[Self.path], "a refused log is left alone")
@@ -150,10 +150,10 @@ struct DamageTests {
         if isHead { disk["/ledger/HEAD"] = head(end) }
         let witnesses = isHead ? [] : [witness(end)]
 
-        #expect(failure { _ = try read(test.ledger(), witnesses: witnesses) } == .dataLost)
-        #expect(failure { _ = try test.writer(witnesses: witnesses).refresh() } == .dataLost)
-        #expect(failure { _ = try test.ledger().verify(witnesses: witnesses) } == .dataLost)
-        if !isHead { #expect(failure { _ = try read(test.ledger()) } == nil) }
+        #expect(ledgerFailure { _ = try read(test.ledger(), witnesses: witnesses) } == .dataLost)
+        #expect(ledgerFailure { _ = try test.writer(witnesses: witnesses).refresh() } == .dataLost)
+        #expect(ledgerFailure { _ = try test.ledger().verify(witnesses: witnesses) } == .dataLost)
+        if !isHead { #expect(ledgerFailure { _ = try read(test.ledger()) } == nil) }
     }
 
     @Test("Another history under the same name is known by its chain", arguments: [2, 3, 5])
@@ -164,15 +164,16 @@ struct DamageTests {
         let foreign = chains(of: try read(there.ledger()).lines)
         disk["/ledger/HEAD"] = head(foreign[known])
 
-        #expect(failure { _ = try read(test.ledger()) } == .otherHistory)
-        #expect(failure { _ = try test.writer().refresh() } == .otherHistory)
+        #expect(ledgerFailure { _ = try read(test.ledger()) } == .otherHistory)
+        #expect(ledgerFailure { _ = try test.writer().refresh() } == .otherHistory)
         disk["/ledger/HEAD"] = nil
         #expect(
-            failure { _ = try read(test.ledger(), witnesses: [witness(foreign[known])]) }
+            ledgerFailure { _ = try read(test.ledger(), witnesses: [witness(foreign[known])]) }
                 == .otherHistory)
-        #expect(failure { _ = try read(test.ledger(), start: foreign[known]) } == .otherHistory)
         #expect(
-            failure { _ = try test.writer(witnesses: [witness(foreign[known])]).refresh() }
+            ledgerFailure { _ = try read(test.ledger(), start: foreign[known]) } == .otherHistory)
+        #expect(
+            ledgerFailure { _ = try test.writer(witnesses: [witness(foreign[known])]).refresh() }
                 == .otherHistory)
     }
 
@@ -182,9 +183,9 @@ struct DamageTests {
         let chains = chains(of: try read(test.ledger()).lines)
 
         disk["/ledger/HEAD"] = head(chains[4])
-        #expect(failure { _ = try test.ledger().verify() } == nil)
+        #expect(ledgerFailure { _ = try test.ledger().verify() } == nil)
         disk["/ledger/HEAD"] = head(Checkpoint(seq: 4, chain: chains[3].chain))
-        #expect(failure { _ = try test.ledger().verify() } == .otherHistory)
+        #expect(ledgerFailure { _ = try test.ledger().verify() } == .otherHistory)
     }
 
     /// Three segments of three events each and an empty fourth, with HEAD at the end.
@@ -204,9 +205,9 @@ struct DamageTests {
         disk["/ledger/00000000000\(first).lz4"] = nil
         if first == 7 { disk["/ledger/000000000010.lz4"] = nil }
 
-        #expect(failure { _ = try read(test.ledger()) } == .dataLost)
-        #expect(failure { _ = try test.ledger().verify() } == .dataLost)
-        #expect(failure { _ = try test.writer().refresh() } == .dataLost)
+        #expect(ledgerFailure { _ = try read(test.ledger()) } == .dataLost)
+        #expect(ledgerFailure { _ = try test.ledger().verify() } == .dataLost)
+        #expect(ledgerFailure { _ = try test.writer().refresh() } == .dataLost)
     }
 
     @Test("All segments taken away are missed")
@@ -214,8 +215,8 @@ struct DamageTests {
         let (disk, test) = try segmented()
         for path in disk.files.keys where path.hasSuffix(".lz4") { disk[path] = nil }
 
-        #expect(failure { _ = try read(test.ledger()) } == .dataLost)
-        #expect(failure { _ = try test.writer().refresh() } == .dataLost)
+        #expect(ledgerFailure { _ = try read(test.ledger()) } == .dataLost)
+        #expect(ledgerFailure { _ = try test.writer().refresh() } == .dataLost)
     }
 
     @Test(
@@ -246,13 +247,15 @@ struct DamageTests {
             defer { disk[path] = bytes }
 
             #expect(
-                failure { _ = try read(test.ledger()) } == .damaged, "reading, segment \(first)")
+                ledgerFailure { _ = try read(test.ledger()) } == .damaged,
+                "reading, segment \(first)")
             #expect(
-                failure { _ = try test.ledger().verify() } == .damaged, "verify, segment \(first)")
+                ledgerFailure { _ = try test.ledger().verify() } == .damaged,
+                "verify, segment \(first)")
             // A writer looks at the headers only of segments that are finished.
             if kind != "flip in a frame" {
                 #expect(
-                    failure { _ = try test.writer().refresh() } == .damaged,
+                    ledgerFailure { _ = try test.writer().refresh() } == .damaged,
                     "writing, segment \(first)")
             }
             #expect(disk[path] == altered)
@@ -264,8 +267,8 @@ struct DamageTests {
         let (disk, test) = try segmented()
         disk["/ledger/000000000005.lz4"] = disk["/ledger/000000000004.lz4"]
 
-        #expect(failure { _ = try read(test.ledger()) } != nil)
-        #expect(failure { _ = try test.writer().refresh() } != nil)
+        #expect(ledgerFailure { _ = try read(test.ledger()) } != nil)
+        #expect(ledgerFailure { _ = try test.writer().refresh() } != nil)
     }
 
     @Test("HEAD that cannot be read is damage, not absence")
@@ -276,8 +279,8 @@ struct DamageTests {
             "{\"seq\":1,\"chain\":\"xy\"}",
         ] {
             disk["/ledger/HEAD"] = Array(text.utf8)
-            #expect(failure { _ = try read(test.ledger()) } == .damaged, "\(text)")
-            #expect(failure { _ = try test.writer().refresh() } == .damaged, "\(text)")
+            #expect(ledgerFailure { _ = try read(test.ledger()) } == .damaged, "\(text)")
+            #expect(ledgerFailure { _ = try test.writer().refresh() } == .damaged, "\(text)")
         }
     }
 
@@ -308,7 +311,7 @@ struct DamageTests {
             disk[Self.path] = altered
             let test = try TestLedger(on: disk)
             var lines: [String] = []
-            let code = failure { lines = try read(test.ledger()).lines }
+            let code = ledgerFailure { lines = try read(test.ledger()).lines }
             // Garbage is R6, or R1 before whole commits; a forged length may look torn, a forged time sound.
             #expect(code != nil || (seed % 2 == 0 && written.starts(with: lines)), "seed \(seed)")
         }

@@ -127,9 +127,9 @@ struct ForeignWriterTests {
         writer.commit([line(3), line(4)], lie: lie)
         let test = try ledger(writer)
 
-        #expect(failure { _ = try read(test.ledger()) } == .damaged)
-        #expect(failure { _ = try test.ledger().verify() } == .damaged)
-        #expect(failure { _ = try test.writer().refresh() } == .damaged)
+        #expect(ledgerFailure { _ = try read(test.ledger()) } == .damaged)
+        #expect(ledgerFailure { _ = try test.ledger().verify() } == .damaged)
+        #expect(ledgerFailure { _ = try test.writer().refresh() } == .damaged)
     }
 
     @Test("Lines of another seq, of a time that goes back or of no format are found by verify")
@@ -139,7 +139,8 @@ struct ForeignWriterTests {
             writer.commit([line(1), line(2)])
             writer.commit([wrong])
 
-            #expect(failure { _ = try ledger(writer).ledger().verify() } == .damaged, "\(wrong)")
+            #expect(
+                ledgerFailure { _ = try ledger(writer).ledger().verify() } == .damaged, "\(wrong)")
         }
     }
 
@@ -148,7 +149,7 @@ struct ForeignWriterTests {
         var writer = ForeignWriter()
         writer.commit([line(1)])
         writer.commit([String(line(2).dropLast())])
-        #expect(failure { _ = try read(ledger(writer).ledger()) } == .damaged)
+        #expect(ledgerFailure { _ = try read(ledger(writer).ledger()) } == .damaged)
     }
 
     @Test("A commit that runs on into the one behind it is damage")
@@ -163,6 +164,6 @@ struct ForeignWriterTests {
         let disk = MemoryDisk([
             "/ledger/FORMAT": Array(TestLedger.format.utf8), "/ledger/000000000001.lz4": bytes,
         ])
-        #expect(failure { _ = try read(TestLedger(on: disk).ledger()) } == .damaged)
+        #expect(ledgerFailure { _ = try read(TestLedger(on: disk).ledger()) } == .damaged)
     }
 }

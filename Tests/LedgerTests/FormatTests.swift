@@ -159,8 +159,8 @@ struct FormatTests {
     func unknownFormat(format: String, code: LedgerError.Code) {
         let disk = MemoryDisk(["/ledger/FORMAT": Array(format.utf8)])
 
-        #expect(failure { _ = try Ledger("/ledger", disk: disk) } == code)
-        #expect(failure { _ = try Ledger("/nowhere", disk: disk) } == .noLedger)
+        #expect(ledgerFailure { _ = try Ledger("/ledger", disk: disk) } == code)
+        #expect(ledgerFailure { _ = try Ledger("/nowhere", disk: disk) } == .noLedger)
     }
 
     @Test("A later format version that this reader may read is read")
@@ -181,7 +181,9 @@ struct FormatTests {
         try TestLedger(on: disk).append([1])
         disk["/ledger/FORMAT"] = nil
 
-        #expect(failure { _ = try Ledger.create("/ledger", id: "x", disk: disk) } == .formatUnknown)
+        #expect(
+            ledgerFailure { _ = try Ledger.create("/ledger", id: "x", disk: disk) }
+                == .formatUnknown)
     }
 }
 

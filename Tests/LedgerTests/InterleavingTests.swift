@@ -42,7 +42,7 @@ struct InterleavingTests {
                 return nil
             }
             var lines: [String] = []
-            let code = failure { lines = try read(Ledger("/ledger", disk: disk)).lines }
+            let code = ledgerFailure { lines = try read(Ledger("/ledger", disk: disk)).lines }
             let after = try read(test.ledger()).lines
 
             #expect(code == nil, "\(deed) before call \(call)")

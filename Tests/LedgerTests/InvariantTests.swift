@@ -161,7 +161,7 @@ struct InvariantTests {
         }
         let writer = try TestLedger(on: disk).writer()
 
-        #expect(failure { _ = try writer.seal(all: true) } == .damaged)
+        #expect(ledgerFailure { _ = try writer.seal(all: true) } == .damaged)
         #expect(memory["/ledger/000000000001.lz4"] == before)
         #expect(try read(Ledger("/ledger", disk: memory)).lines.count == 4)
     }
@@ -283,9 +283,9 @@ struct RefusingDiskTests {
         disk.plan { if $0 == .sync(Self.segment) { .fails(EIO) } else { nil } }
         let before = disk.calls.count
 
-        #expect(failure { try writer.append([event(3)]) } == .io)
-        #expect(failure { try writer.append([event(3)]) } == .io)
-        #expect(failure { _ = try writer.refresh() } == .io)
+        #expect(ledgerFailure { try writer.append([event(3)]) } == .io)
+        #expect(ledgerFailure { try writer.append([event(3)]) } == .io)
+        #expect(ledgerFailure { _ = try writer.refresh() } == .io)
         try writer.close()
 
         let calls = disk.calls[before...]
@@ -314,7 +314,7 @@ struct RefusingDiskTests {
         let path = "/ledger/\(Self.segment)"
         let whole = try #require(memory[path])
         disk.plan { if $0 == .sync(Self.segment) { .fails(EIO) } else { nil } }
-        #expect(failure { try writer.append([event(3), event(4)]) } == .io)
+        #expect(ledgerFailure { try writer.append([event(3), event(4)]) } == .io)
         disk.plan { _ in nil }
         let written = try #require(memory[path])
         let tail = Array(written[whole.count...])
@@ -348,7 +348,7 @@ struct RefusingDiskTests {
         try writer.append([event(3)])
         let active = "000000000003.lz4"
         disk.plan { if $0 == .sync(active) { .fails(EIO) } else { nil } }
-        #expect(failure { try writer.append([event(4)]) } == .io)
+        #expect(ledgerFailure { try writer.append([event(4)]) } == .io)
         disk.plan { _ in nil }
         let before = disk.calls.count
 
@@ -371,10 +371,10 @@ struct RefusingDiskTests {
             }
         }
 
-        #expect(failure { try writer.append([event(3)]) } == .io)
+        #expect(ledgerFailure { try writer.append([event(3)]) } == .io)
         disk.plan { _ in nil }
 
-        #expect(failure { try writer.append([event(3)]) } == .io)
+        #expect(ledgerFailure { try writer.append([event(3)]) } == .io)
         #expect(memory["/ledger/SUSPECT"] != nil)
         #expect(try test.writer().append([event(3)]) == 3...3)
         #expect(memory["/ledger/000000000003.lz4"] != nil)

@@ -57,7 +57,7 @@ struct SealingTests {
         let last = try #require(Place.all(in: bytes).last)
         disk[path] = Array(bytes[..<last.offset])
 
-        #expect(failure { _ = try read(test.ledger()) } == .dataLost)
+        #expect(ledgerFailure { _ = try read(test.ledger()) } == .dataLost)
     }
 
     @Test("Sealing again does nothing, and appending goes on")
@@ -149,7 +149,7 @@ struct SealingTests {
         bytes[bytes.count - 20] ^= 1
         disk[path] = bytes
 
-        #expect(failure { _ = try writer.seal(all: false) } == .damaged)
+        #expect(ledgerFailure { _ = try writer.seal(all: false) } == .damaged)
         #expect(disk[path] == bytes)
     }
 

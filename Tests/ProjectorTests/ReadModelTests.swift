@@ -6,20 +6,6 @@ import Projector
 import TestSupport
 import Testing
 
-/// Everything that `sqlite3 .dump` would print of a database: schema in its order, rows in theirs.
-func dump(_ path: String) throws -> [String] {
-    try DatabaseQueue(path: path).read { db in
-        let schema = try Row.fetchAll(
-            db, sql: "SELECT type, name, sql FROM sqlite_schema ORDER BY rowid")
-        return try schema.flatMap { entry -> [String] in
-            let rows =
-                entry["type"] == "table"
-                ? try Row.fetchAll(db, sql: "SELECT * FROM \(entry["name"] as String)") : []
-            return [entry["sql"] ?? ""] + rows.map(\.description)
-        }
-    }
-}
-
 @Suite("Read models")
 struct ReadModelTests {
     private let folder: TemporaryFolder

@@ -1,11 +1,11 @@
 import Events
+import GRDB
 import JSONText
-import Ledger
+package import Ledger
 import Projections
-import TestSupport
 
 /// Commits of every kind of event that folds, in an order that could have been: seeded, small and dense.
-struct RandomLife {
+package struct RandomLife {
     private var random: SplitMix64
     private var seq: Seq = 0
     private var sizes: [(stream: StreamName, count: Int)] = []
@@ -17,7 +17,7 @@ struct RandomLife {
     private var loves: Set<String> = []
     private var listensPage: NewEvent?
 
-    init(seed: UInt64) { random = SplitMix64(seed: seed) }
+    package init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
     private mutating func number(_ range: ClosedRange<Int>) -> Int {
         Int.random(in: range, using: &random)
@@ -29,7 +29,7 @@ struct RandomLife {
     }
 
     /// The next commit.
-    mutating func commit() -> [NewEvent] {
+    package mutating func commit() -> [NewEvent] {
         let events: [NewEvent]
         switch number(0...22) {
         case 0...3: events = (0..<number(1...8)).map { _ in row() }
@@ -523,7 +523,9 @@ struct RandomLife {
 }
 
 /// A home with a random life in it.
-func randomHome(seed: UInt64, commits: Int, in folder: TemporaryFolder, name: String = "home")
+package func randomHome(
+    seed: UInt64, commits: Int, in folder: TemporaryFolder, name: String = "home"
+)
     throws -> (String, Ledger)
 {
     let home = folder.file(name)
@@ -538,4 +540,18 @@ func randomHome(seed: UInt64, commits: Int, in folder: TemporaryFolder, name: St
         try writer.close()
     }
     return (home, ledger)
+}
+
+/// Everything that `sqlite3 .dump` would print of a database: schema in its order, rows in theirs.
+package func dump(_ path: String) throws -> [String] {
+    try DatabaseQueue(path: path).read { db in
+        let schema = try Row.fetchAll(
+            db, sql: "SELECT type, name, sql FROM sqlite_schema ORDER BY rowid")
+        return try schema.flatMap { entry -> [String] in
+            let rows =
+                entry["type"] == "table"
+                ? try Row.fetchAll(db, sql: "SELECT * FROM \(entry["name"] as String)") : []
+            return [entry["sql"] ?? ""] + rows.map(\.description)
+        }
+    }
 }

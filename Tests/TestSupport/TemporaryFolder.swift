@@ -4,9 +4,16 @@ import Foundation
 public final class TemporaryFolder {
     public let path: String
 
-    public init() throws {
+    /// Makes it.
+    ///
+    /// - Parameter parent: Where, if there is such a place; else where the system has temporary files.
+    public init(in parent: String? = nil) throws {
         let name = "narada-test-\(UUID().uuidString)"
-        let url = FileManager.default.temporaryDirectory.appendingPathComponent(name)
+        let isThere = parent.map { FileManager.default.fileExists(atPath: $0) } ?? false
+        let place =
+            isThere
+            ? URL(fileURLWithPath: parent ?? "") : FileManager.default.temporaryDirectory
+        let url = place.appendingPathComponent(name)
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         path = url.path
     }

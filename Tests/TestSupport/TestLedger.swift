@@ -1,32 +1,31 @@
 import Foundation
 import JSONText
-import Ledger
-import TestSupport
+package import Ledger
 
 /// A ledger of tests: known identity, known run, a clock that stands still.
-struct TestLedger {
-    static let id = "0b5e7a1e-0000-4000-8000-000000000001"
-    static let run = "01JD9Z0000000000000000TEST"
-    static let format =
+package struct TestLedger {
+    package static let id = "0b5e7a1e-0000-4000-8000-000000000001"
+    package static let run = "01JD9Z0000000000000000TEST"
+    package static let format =
         #"{"format":"narada-ledger","version":1,"min_reader":1,"ledger_id":"\#(id)"}"# + "\n"
     /// 2026-11-22T10:00:00Z.
-    static let now: Milliseconds = 1_795_341_600_000
+    package static let now: Milliseconds = 1_795_341_600_000
 
-    let directory: String
-    let disk: any Disk
+    package let directory: String
+    package let disk: any Disk
 
     /// Makes it if need be.
-    init(on disk: any Disk = MemoryDisk(), in directory: String = "/ledger") throws {
+    package init(on disk: any Disk = MemoryDisk(), in directory: String = "/ledger") throws {
         self.directory = directory
         self.disk = disk
         _ = try Ledger.create(directory, id: Self.id, disk: disk)
     }
 
-    func ledger() throws -> Ledger { try Ledger(directory, disk: disk) }
+    package func ledger() throws -> Ledger { try Ledger(directory, disk: disk) }
 
-    func path(_ name: String) -> String { directory + "/" + name }
+    package func path(_ name: String) -> String { directory + "/" + name }
 
-    func writer(
+    package func writer(
         at time: Milliseconds = now, witnesses: [Witness] = [], holder: String = "test",
         lockTimeoutMS: Int = 60_000
     ) throws -> LedgerWriter {
@@ -37,7 +36,7 @@ struct TestLedger {
 
     /// Appends commits of so many events each, numbered by the seqs they get.
     @discardableResult
-    func append(
+    package func append(
         _ commits: [Int], size: Int = 20, close: Bool = false, at time: Milliseconds = now
     ) throws -> Self {
         let writer = try writer(at: time)
@@ -51,19 +50,19 @@ struct TestLedger {
     }
 
     /// Lets the next writer go on in a new segment, as it does after a failed sync.
-    func beginSegment() throws {
+    package func beginSegment() throws {
         try disk.replace(path("SUSPECT"), with: [])
         _ = try writer().refresh()
     }
 }
 
 /// The bytes of HEAD for a position.
-func head(_ checkpoint: Checkpoint) -> [UInt8] {
+package func head(_ checkpoint: Checkpoint) -> [UInt8] {
     Array("{\"seq\":\(checkpoint.seq),\"chain\":\"\(checkpoint.chain)\"}\n".utf8)
 }
 
 /// An event with a text that hardly compresses.
-func event(_ number: Int, stream: String = "test:stream", size: Int = 20) -> NewEvent {
+package func event(_ number: Int, stream: String = "test:stream", size: Int = 20) -> NewEvent {
     let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_".utf8)
     var generator = SplitMix64(seed: UInt64(number))
     var text: [UInt8] = []
@@ -81,19 +80,19 @@ func event(_ number: Int, stream: String = "test:stream", size: Int = 20) -> New
 }
 
 /// A commit as it stands in a segment, taken apart by the format page and not by the module.
-struct Place: Equatable {
-    let offset: Int
-    let end: Int
-    let first: Seq
-    let events: Int
-    let time: Milliseconds
-    let sealed: Bool
-    let chain: [UInt8]
+package struct Place: Equatable {
+    package let offset: Int
+    package let end: Int
+    package let first: Seq
+    package let events: Int
+    package let time: Milliseconds
+    package let sealed: Bool
+    package let chain: [UInt8]
 
-    var last: Seq { first + Seq(events) - 1 }
+    package var last: Seq { first + Seq(events) - 1 }
 
     /// All commits of a sound segment.
-    static func all(in bytes: [UInt8]) -> [Place] {
+    package static func all(in bytes: [UInt8]) -> [Place] {
         var places: [Place] = []
         var at = firstCommit
         while at + 96 <= bytes.count {
@@ -112,26 +111,26 @@ struct Place: Equatable {
 }
 
 /// Behind the empty frame and the segment header.
-let firstCommit = 15 + 96
+package let firstCommit = 15 + 96
 
 /// A little-endian number.
-func number(_ bytes: [UInt8], _ at: Int, _ count: Int) -> UInt64 {
+package func number(_ bytes: [UInt8], _ at: Int, _ count: Int) -> UInt64 {
     bytes[at..<at + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
 }
 
 /// Everything that reading from a position delivers.
-struct Reading: Equatable {
-    var lines: [String] = []
-    var end: Checkpoint
-    var notice: String?
-    var batches: [(checkpoint: Checkpoint, offset: Int)] = []
+package struct Reading: Equatable {
+    package var lines: [String] = []
+    package var end: Checkpoint
+    package var notice: String?
+    package var batches: [(checkpoint: Checkpoint, offset: Int)] = []
 
-    static func == (left: Reading, right: Reading) -> Bool {
+    package static func == (left: Reading, right: Reading) -> Bool {
         left.lines == right.lines && left.end == right.end
     }
 }
 
-func read(
+package func read(
     _ ledger: Ledger, start: Checkpoint? = nil, after: Seq = 0, through last: Seq? = nil,
     hint: Int? = nil,
     chained: Bool = true, witnesses: [Witness] = []
@@ -152,7 +151,7 @@ func read(
 }
 
 /// The chain behind each event, from seq 0 on, computed from the lines alone.
-func chains(of lines: [String], format: String = TestLedger.format) -> [Checkpoint] {
+package func chains(of lines: [String], format: String = TestLedger.format) -> [Checkpoint] {
     var chain = SHA256.digest(Array(format.utf8))
     var all = [Checkpoint(seq: 0, chain: chain)]
     for line in lines {
@@ -162,14 +161,14 @@ func chains(of lines: [String], format: String = TestLedger.format) -> [Checkpoi
     return all
 }
 
-func types(_ lines: [String]) -> [String] {
+package func types(_ lines: [String]) -> [String] {
     lines.compactMap { line in
         Array(line.utf8).withUnsafeBufferPointer { EventLine($0)?.typeName }
     }
 }
 
 /// The kind of failure of a piece of work; nil if it succeeds.
-func failure(_ body: () throws -> Void) -> LedgerError.Code? {
+package func ledgerFailure(_ body: () throws -> Void) -> LedgerError.Code? {
     do {
         try body()
         return nil
@@ -180,18 +179,18 @@ func failure(_ body: () throws -> Void) -> LedgerError.Code? {
     }
 }
 
-func witness(_ checkpoint: Checkpoint) -> Witness {
+package func witness(_ checkpoint: Checkpoint) -> Witness {
     Witness(name: "narada.db", checkpoint: checkpoint, remedy: "delete narada.db.")
 }
 
 /// A value that several threads change.
-final class Mutexed<Value: Sendable>: @unchecked Sendable {
+package final class Mutexed<Value: Sendable>: @unchecked Sendable {
     private let mutex = NSLock()
     private var stored: Value
 
-    init(_ value: Value) { stored = value }
+    package init(_ value: Value) { stored = value }
 
-    var value: Value { mutex.withLock { stored } }
+    package var value: Value { mutex.withLock { stored } }
 
-    func change(_ body: (inout Value) -> Void) { mutex.withLock { body(&stored) } }
+    package func change(_ body: (inout Value) -> Void) { mutex.withLock { body(&stored) } }
 }
