@@ -691,7 +691,7 @@ class Layer:
 
 LAYERS = [
     Layer("golden", golden, ["skip-chain"]),
-    Layer("truncation", inside("truncation", 2, 100, 1), ["no-witness"]),
+    Layer("truncation", inside("truncation", 2, 40, 1), ["no-witness"]),
     Layer("bit-flips", inside("bit-flips", 4, 100, 2), ["skip-chain", "seal-without-read-back"]),
     Layer("lost-sectors", inside("lost-sectors", 2, 20, 1), ["zero-length-is-end"]),
     Layer("simulated-disk", inside("simulated-disk", 2000, 100_000, 500),

@@ -196,5 +196,10 @@ struct FollowTests {
         #expect(throws: FoldError.self) {
             try home.fold(loves(["d"], count: 3, kept: 2, page: 7))
         }
+        // The refused page is in the log, so a number that cannot be added to needs a home of its own.
+        let other = try Life(folder.file("other"))
+        #expect(throws: FoldError.self) {
+            try other.fold(loves(["d"], count: 1, kept: Int.max, page: 1))
+        }
     }
 }

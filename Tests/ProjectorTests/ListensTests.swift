@@ -15,6 +15,26 @@ struct ListensTests {
 
     init() throws { folder = try TemporaryFolder() }
 
+    @Test("A scrobble without a title is kept with its reason, in a catch-up as in a rebuild")
+    func nameless() throws {
+        let home = try Life(folder.file("home"))
+        _ = try home.projector.rebuild()
+        let page: JSON = [
+            "from": 0, "to": 5, "page": 1,
+            "payload": ["recenttracks": ["track": [["date": ["uts": "1700000000"]]]]],
+        ]
+
+        try home.fold([
+            NewEvent(.lastfmListensPage, on: StreamName(fixed: "lastfm:listens:rj"), page)
+        ])
+
+        let reasons = try home.projector.read {
+            try String.fetchAll($0, sql: "SELECT reason FROM listens")
+        }
+        #expect(reasons == ["no_track"])
+        #expect(try home.projector.check().differing == [])
+    }
+
     @Test("Rows are joined as the plain rule joins them, over random lives")
     func reference() throws {
         var joins = 0

@@ -168,6 +168,23 @@ struct SwapTests {
     }
 }
 
+@Suite("Tables that a repair takes away")
+struct ForgetTests {
+    @Test("A repair goes no further if narada.db cannot be removed: it would be ahead of the log")
+    func unremovable() throws {
+        let folder = try TemporaryFolder()
+        let (path, ledger) = try randomHome(seed: 8, commits: 20, in: folder)
+        _ = try Projector(Home(path), ledger: ledger).rebuild()
+        let disk = FaultDisk(SystemDisk()) { call in
+            if case .remove("narada.db") = call { .fails(EROFS) } else { nil }
+        }
+
+        #expect(throws: ProjectorError.self) {
+            try Projector(Home(path), ledger: Ledger(ledger.directory, disk: disk)).forget(after: 3)
+        }
+    }
+}
+
 @Suite("A catch-up that is cut off")
 struct CutOffCatchUpTests {
     @Test("I5: killed before any of its steps, rows and checkpoint are both old or both new")
