@@ -458,15 +458,16 @@ def full_disk(plan, tally):
 
 def many(plan, tally):
     """One writer and four readers; writers that want to write at once; a holder of the lock that is killed."""
-    seconds = 3 if plan.broken else 60 if plan.full else 8
+    seconds = 3 if plan.broken else 60 if plan.full else 6
     with tempfile.TemporaryDirectory(prefix="narada-torture-") as folder:
         home = Home.template(plan, folder)
         torture = plan.program("narada-torture")
         writers = 2 if plan.broken else 1
         write = [torture, "write", "--home", str(home.path), "--seconds", str(seconds)]
         write += ["--broken", plan.broken] if plan.broken else []
-        running = [subprocess.Popen(write, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-                   for _ in range(writers)]
+        # What writers say goes to files: a full pipe would stop them.
+        said = [Path(folder) / f"said-{index}" for index in range(writers)]
+        running = [subprocess.Popen(write, stdout=path.open("w"), stderr=subprocess.PIPE, text=True) for path in said]
         readers = [subprocess.Popen([torture, "read", "--home", str(home.path), "--seconds", str(seconds)],
                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
         # Beside the long writer, commands that each want the lock for a moment.
@@ -485,30 +486,34 @@ def many(plan, tally):
                 tally.fail("accepted", f"{process.args[1]}: {err.strip()[-300:]}")
             elif process.args[1] == "read":
                 tally.count("passes of readers", json.loads(out)["passes"])
-            else:
-                tally.count("events beside readers", out.count("\n"))
+        events = sum(path.read_text().count("\n") for path in said)
+        tally.count("events beside readers", events)
         try:
             lines = len(home.lines())
-            if not plan.broken and lines < others:
-                tally.fail("lost", f"{others} acknowledged, {lines} there")
+            if not plan.broken and lines < others + events:
+                tally.fail("lost", f"{others + events} acknowledged, {lines} there")
         except second.Damage as damage:
             tally.fail("accepted", str(damage))
         if plan.broken:
             return
-        for turn in range(20 if plan.full else 5):
+        home = Home.template(plan, tempfile.mkdtemp(dir=folder))
+        for turn in range(40 if plan.full else 5):
+            path = Path(folder) / f"holder-{turn}"
             holder = subprocess.Popen([torture, "write", "--home", str(home.path), "--seconds", "60"],
-                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            holder.stdout.readline()
+                                      stdout=path.open("w"), stderr=subprocess.DEVNULL)
+            while not path.stat().st_size:
+                time.sleep(0.001)
             time.sleep(0.003 * turn)
             holder.send_signal(signal.SIGKILL)
             holder.wait()
-            holder.stdout.close()
-            before = len(second.Reading(home.ledger).lines)
+            told = acknowledged(subprocess.CompletedProcess([], 0, path.read_text(), ""))
             start = time.monotonic()
             done = home.append(5000 + turn)
             tally.case()
-            if done.returncode or len(home.lines()) <= before:
-                tally.fail("lost", f"after the holder was killed: {done.stderr.strip()[-200:]}")
+            reading = second.Reading(home.ledger)
+            if done.returncode or acknowledged(done) != len(reading.lines) or len(reading.lines) <= told:
+                tally.fail("lost", f"after the holder was killed at {told}: {len(reading.lines)} events, "
+                                   f"{done.returncode} {done.stdout[-200:]} {done.stderr.strip()[-200:]}")
             elif time.monotonic() - start > 5:
                 tally.fail("wrong", f"the lock came after {time.monotonic() - start:.1f} s")
 
