@@ -166,11 +166,14 @@ struct GroupTests {
 
         try home.fold([
             NewEvent(
+                .spotifyTrackObserved, on: StreamName(track)!,
+                ["digest": "0f343b0931126a20f133d67c2b018a3b", "payload": ["name": "Jóga"]]),
+            NewEvent(
                 .matchAsserted, on: StreamName("match:\(uri)|\(track)")!,
                 [
                     "uris": [.text(uri), .text(track)], "method": "isrc", "confidence": 93,
                     "matcher": 1,
-                ])
+                ]),
         ])
 
         #expect(
