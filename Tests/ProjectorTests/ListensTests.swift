@@ -234,6 +234,67 @@ struct ListensTests {
         }
     }
 
+    /// Every track inside a value, however deep, by its URI; of several the last one.
+    private func tracks(in value: JSONValue, _ found: inout [String: [UInt8]]) {
+        if let uri = value["uri"]?.text, uri.hasPrefix("spotify:track:"), value["name"] != nil {
+            var compact: [UInt8] = []
+            appendCompact(value, to: &compact)
+            found[uri] = compact
+        }
+        value.members { _, member in
+            tracks(in: member, &found)
+            return true
+        }
+        value.elements { tracks(in: $0, &found) }
+    }
+
+    @Test(
+        "Every track in any recorded answer of Spotify, old or new, keeps its names, length and code"
+    )
+    func everyTrack() throws {
+        let folders = #filePath + "/../../../../shared/fixtures/spotify"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folders)) ?? []
+        var count = 0
+        for name in names.sorted() where name.hasSuffix(".json") {
+            var found: [String: [UInt8]] = [:]
+            fixture("spotify/" + name)?.withUnsafeBufferPointer {
+                tracks(in: JSONValue($0), &found)
+            }
+            guard !found.isEmpty else { continue }
+            count += found.count
+            let home = try Life(folder.file(name))
+            try home.fold(
+                found.sorted { $0.key < $1.key }.map { uri, payload in
+                    NewEvent(
+                        .spotifyTrackObserved, on: StreamName(uri)!,
+                        ["digest": "0f343b0931126a20f133d67c2b018a3b", "payload": .raw(payload)])
+                })
+            let told = try home.projector.read {
+                try Row.fetchAll(
+                    $0, sql: "SELECT uri, title, artists, duration_ms, isrc FROM entities")
+            }
+            #expect(told.count == found.count, "\(name)")
+            for row in told {
+                let payload = try #require(found[row["uri"]])
+                let (title, artists, length, isrc) = payload.withUnsafeBufferPointer {
+                    let track = JSONValue($0)
+                    return (
+                        track["name"]?.text,
+                        (track["artists"]?.elements ?? []).compactMap { $0["name"]?.text },
+                        track["duration_ms"]?.integer,
+                        track["external_ids"]?["isrc"]?.text?.uppercased()
+                    )
+                }
+                #expect(row["title"] == title, "\(name)")
+                #expect(row["duration_ms"] == length && row["isrc"] == isrc, "\(name)")
+                let kept = try JSONSerialization.jsonObject(
+                    with: Data((row["artists"] as String? ?? "[]").utf8))
+                #expect(kept as? [String] == artists, "\(name)")
+            }
+        }
+        #expect(names.isEmpty || count > 100)
+    }
+
     @Test(
         "Recorded pages of ListenBrainz give their rows, each of the entity that its sender named")
     func listenbrainz() throws {

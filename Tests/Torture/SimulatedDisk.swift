@@ -167,10 +167,19 @@ private final class SimulatedLife {
             // Safe, but a person has to decide: the tail proves neither that it is torn nor that it is not.
             // Where a disk refused a sync and then the note of it too, the next writer cannot know.
             let isNoteLost = disk.faults > 1 && error.code == .damaged
-            if error.message.contains("(R6)") { return asked += 1 }
-            if isNoteLost { return noteless += 1 }
-            tally.fail(
-                .lost, "refused: \(error.message), crash \(crashes) of seed \(seed)")
+            guard error.message.contains("(R6)") || isNoteLost else {
+                return tally.fail(
+                    .lost, "refused: \(error.message), crash \(crashes) of seed \(seed)")
+            }
+            if isNoteLost { noteless += 1 } else { asked += 1 }
+            // What the person is told to do must keep all that was acknowledged.
+            do {
+                let digits = error.remedy.components(separatedBy: "--discard-from ").dropFirst()
+                let from = digits.first.flatMap { Seq($0.prefix { $0.isNumber }) } ?? -1
+                let test = try TestLedger(on: left)
+                _ = try test.writer().discard(from: from, dryRun: false)
+                judge(numbers(try read(test.ledger()).lines))
+            } catch { tally.fail(.lost, "the remedy fails: \(error), seed \(seed)") }
         } catch { tally.fail(.wrong, "\(error), seed \(seed)") }
     }
 
