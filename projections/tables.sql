@@ -134,6 +134,7 @@ CREATE TABLE playlist_names(
 CREATE TABLE playlist_events(           -- the events that its past is folded from
     playlist_id INTEGER NOT NULL,
     seq INTEGER NOT NULL,
+    line TEXT,                          -- the event as it stands in the log, if it is short
     PRIMARY KEY (playlist_id, seq)
 ) WITHOUT ROWID;
 CREATE TABLE playlist_mappings(

@@ -91,8 +91,9 @@ extension Ledger {
     /// - Parameter seqs: Which, in order.
     /// - Throws: ``LedgerError`` for damage in what is read.
     public func visit(_ seqs: [Seq], _ body: (EventLine) throws -> Void) throws {
+        guard let first = seqs.first else { return }
         let files = try segments()
-        var walk = try CommitWalk(self, from: seqs.first ?? 1, readAhead: 4096)
+        var walk = try CommitWalk(self, from: first, readAhead: 4096)
         var wanted = seqs[...]
         var lines = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 16)
         defer { lines.deallocate() }

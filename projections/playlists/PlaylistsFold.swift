@@ -62,7 +62,7 @@ final class PlaylistsFold {
         guard var state = try state(stream) else {
             throw PlaylistEditError(description: "there is no playlist \(stream) at this point")
         }
-        try concerns(state.id, seq)
+        try concerns(state.id, seq, line)
         let uri = data["uri"]?.text ?? ""
         switch kind {
         case .playlistLinked: try link(state, to: uri, seq: seq)
@@ -82,9 +82,14 @@ final class PlaylistsFold {
         try write(state, changes, seq: seq, at: at, named: isNaming)
     }
 
-    /// Notes that a playlist's past has to do with an event.
-    private func concerns(_ playlist: Int64, _ seq: Seq) throws {
-        try sql("INSERT OR IGNORE INTO playlist_events VALUES (?, ?)", playlist, seq).run()
+    /// Notes that a playlist's past has to do with an event, and what it says where that is short: edits are, and
+    /// lie all over the log, where each would cost a commit to read.
+    private func concerns(_ playlist: Int64, _ seq: Seq, _ line: EventLine?) throws {
+        let text = line.flatMap { $0.line.count <= 1024 ? $0.line : nil }
+        try sql(
+            "INSERT OR IGNORE INTO playlist_events VALUES (?, ?, ?)", playlist, seq,
+            text.map { String(decoding: $0, as: UTF8.self) }
+        ).run()
     }
 
     private func link(_ state: PlaylistState, to uri: String, seq: Seq) throws {
@@ -278,7 +283,8 @@ final class PlaylistsFold {
         ).run()
         guard let owner = owners[stream], var state = try state(owner) else { return }
         let pages = (data["pages"]?.elements ?? []).compactMap(\.integer)
-        for seq in pages + [seq] { try concerns(state.id, seq) }
+        for page in pages { try concerns(state.id, page, nil) }
+        try concerns(state.id, seq, line)
         let name = state.name
         states[owner] = nil
         let changes = try state.follow(items, data, seq: seq, at: at)

@@ -135,10 +135,23 @@ extension FoundPlaylist {
                 if let changes, let state { visit(line, changes, state) }
             }
         }
-        let known: [Seq] = try db.values(
-            "SELECT seq FROM playlist_events WHERE playlist_id = ? AND seq <= ? ORDER BY seq", id,
-            last ?? .max)
-        try ledger.visit(known, take)
+        let known = try db.rows(
+            "SELECT seq, line FROM playlist_events WHERE playlist_id = ? AND seq <= ? ORDER BY seq",
+            id, last ?? .max)
+        var rest = known[...]
+        /// Takes the short ones up to an event from the table.
+        func takeShort(before seq: Seq) throws {
+            while let row = rest.first, row[0] < seq {
+                rest.removeFirst()
+                guard var line = row[1] as String? else { continue }
+                try line.withUTF8 { if let event = EventLine($0) { try take(event) } }
+            }
+        }
+        try ledger.visit(known.filter { $0[1] as String? == nil }.map { $0[0] }) { line in
+            try takeShort(before: line.seq)
+            try take(line)
+        }
+        try takeShort(before: .max)
         // A home that cannot be written may stand behind the log.
         let reached = try db.seq
         if last ?? .max > reached { try ledger.visit(after: reached, through: last, take) }
