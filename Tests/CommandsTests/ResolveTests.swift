@@ -93,6 +93,19 @@ struct ResolveTests {
         let all = try rows(home.path, decided)
         #expect(try rows(home.path, mapped) == ["1"])
 
+        // From the track to the decision, to its evidence, to the payload.
+        let why = try #require(try home.read("explain", first[1]) as? [String: Any])
+        let decision = try #require(
+            (why["decisions"] as? [[String: Any]])?.first { $0["a"] as? String == first[0] })
+        #expect(decision["is_one"] as? String == "yes" && decision["method"] as? String == "isrc")
+        func event(_ seq: Any?) throws -> [String: Any] {
+            let said = try home.read("explain", "\(seq as? Int ?? 0)") as? [String: Any]
+            return try #require((said?["event"] as? [String: Any])?["data"] as? [String: Any])
+        }
+        let evidence = try #require(try event(decision["seq"])["evidence"] as? [String: Any])
+        let source = try event((evidence["from"] as? [Any])?.first)
+        #expect("\(source["payload"] ?? "")".contains(first[0].dropFirst("mb:recording:".count)))
+
         try home.cmd("match", "reject", first[1], first[0])
         #expect(try rows(home.path, mapped) == ["0"])
         #expect(try home.cmd("match", "reject", first[1], first[0])["last"] is NSNull)

@@ -12,7 +12,8 @@ struct ExplainCommand: ParsableCommand {
         commandName: "explain",
         abstract: "From a number or a position back to the events it came from.",
         discussion: """
-            REF is an event's seq, a track (its plays), or PLAYLIST#POSITION (that row).
+            REF is an event's seq, a track (its plays, and why it is one with what others call it), or
+            PLAYLIST#POSITION (that row).
             Examples:
               narada explain 4711
               narada explain spotify:track:2B8geqnq9YIym0ixYn83Pd
@@ -163,7 +164,7 @@ struct ExplainCommand: ParsableCommand {
     // MARK: A count
 
     private func count(_ session: Session) throws {
-        let (uri, title, rows) = try session.read { db in
+        let (uri, title, rows, decisions) = try session.read { db in
             let id = try trackID(reference, db)
             let names = try db.row(
                 "SELECT \(trackURIColumn), t.title FROM tracks t JOIN nodes n ON n.id = t.id WHERE t.id = ?",
@@ -179,14 +180,37 @@ struct ExplainCommand: ParsableCommand {
                     SELECT id >> 16, listened_at, ms_played, '' || channel, reason FROM listens
                     WHERE track_id = ? ORDER BY listened_at, id
                     """, id))
-            return (names?[0] as String? ?? "", names?[1] as String?, rows)
+            // All that was decided on its entities, also what keeps others apart from it.
+            let decisions = Listing(
+                columns: [
+                    .init("a", "ONE"), .init("b", "OTHER"), .init("word", "PERSON"),
+                    .init("method", "MATCHER"), .init("confidence", "SURE", .number),
+                    .init("is_one", "ONE TRACK"), .init("seq", "EVENT", .number),
+                ],
+                rows: try db.rows(
+                    """
+                    SELECT a_uri, b_uri, word, method, confidence, iif(a.track_id = b.track_id, 'yes', 'no'),
+                        ifnull(word_seq, asserted_seq)
+                    FROM matches LEFT JOIN nodes a ON a.uri = a_uri LEFT JOIN nodes b ON b.uri = b_uri
+                    WHERE ?1 IN (a.track_id, b.track_id) ORDER BY a_uri, b_uri
+                    """, id))
+            return (names?[0] as String? ?? "", names?[1] as String?, rows, decisions)
         }
         let plays = rows.rows.count { ($0[4] as String?) == nil }
         guard !globals.json else {
-            return Output.json(["uri": .text(uri), "plays": JSON(plays), "rows": rows.json])
+            return Output.json([
+                "uri": .text(uri), "plays": JSON(plays), "rows": rows.json,
+                "decisions": decisions.json,
+            ])
         }
         let counts = (Output.count(plays, "play"), Output.count(rows.rows.count, "row"))
         Output.line(Output.safe("\(title ?? uri): \(counts.0) from \(counts.1)"))
         rows.print(globals)
+        guard !decisions.rows.isEmpty else { return }
+        Output.line("")
+        decisions.print(globals)
+        Output.note(
+            "`narada explain EVENT` shows the evidence, and the events with the payloads it is from"
+        )
     }
 }
