@@ -99,7 +99,8 @@ let package = Package(
             dependencies: [
                 "Commands", "Connectors", "Events", "JSONText", "Ledger", "Music", "Projections",
                 "Projector", "TestSupport", "Workflows", arguments,
-            ] + sqlite, path: "Tests/Torture", swiftSettings: settings),
+            ] + sqlite, path: "Tests/Torture", resources: [.embedInCode("corpus.txt")],
+            swiftSettings: settings),
         .executableTarget(
             name: "narada-torture", dependencies: ["Torture"], path: "Tests/narada-torture",
             swiftSettings: settings),
@@ -144,3 +145,11 @@ let package = Package(
             name: "SandboxTests", dependencies: ["Sandbox", "TestSupport"], swiftSettings: settings),
     ]
 )
+
+// Wants libFuzzer, so it is built by itself: `tools/torture --full --only fuzz-guided`.
+if Context.environment["NARADA_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "narada-fuzz", dependencies: ["Torture"], path: "Tests/narada-fuzz",
+            swiftSettings: settings))
+}

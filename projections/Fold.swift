@@ -93,14 +93,13 @@ public final class Fold {
         case .spotifyHistoryRow:
             guard let row = event.row else { return }
             let node = try row.uri.map { uri in
-                try uri.withText { try nodes.node($0, rank: 2, in: line) { row.facts } }
+                try uri.withText { try nodes.node($0, rank: row.rank, in: line) { row.facts } }
             }
             try listens?.historyRow(row, event.titleKey, node: node, seq: line.seq)
         case .spotifyTrackObserved:
             guard let payload = data["payload"] else { return }
-            let node = try nodes.node(line.stream, rank: 3, in: line) {
-                NodeFacts(spotifyTrack: payload)
-            }
+            let facts = NodeFacts(spotifyTrack: payload)
+            let node = try nodes.node(line.stream, rank: facts.rank, in: line) { facts }
             try nodes.observed(node, digest: data["digest"])
         case .spotifyPlaylistPage, .spotifyLikesPage, .spotifyPlaylistsPage, .lastfmLovesPage:
             let items =

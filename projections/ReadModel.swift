@@ -1,5 +1,6 @@
 import GRDBSQLite
 private import Ledger
+private import Music
 
 /// A group of tables that one fold keeps.
 public enum ReadModel: String, CaseIterable, Sendable {
@@ -38,11 +39,16 @@ public enum ReadModel: String, CaseIterable, Sendable {
 /// The SQL of the read models, embedded in the program.
 public enum Schema {
     /// Counts up when a fold gives other rows for the same events.
-    private static let foldVersion = 5
+    private static let foldVersion = 6
 
     public static let tables = String(decoding: PackageResources.tables_sql, as: UTF8.self)
     public static let indexes = String(decoding: PackageResources.indexes_sql, as: UTF8.self)
     public static let views = String(decoding: PackageResources.views_sql, as: UTF8.self)
+
+    /// Of a row of `matches`: whether the decision in force makes the two one track.
+    public static let isEdge = """
+        word IS NOT 'rejected' AND (word IS NOT NULL OR confidence >= \(Identity.weak))
+        """
 
     /// What a database must carry to be caught up instead of rebuilt.
     public static let hash = String(

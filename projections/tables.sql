@@ -13,6 +13,7 @@ CREATE TABLE nodes(
     uri TEXT NOT NULL,                  -- spotify:track:…, text:track:…
     track_id INTEGER NOT NULL,
     rank INTEGER NOT NULL,              -- how good a source its names are from: 0 none … 3 the service
+    source TEXT,                        -- the stream that told them
     digest TEXT                         -- of the payload that the service showed last
 );
 CREATE TABLE tracks(

@@ -7,6 +7,7 @@ live in `narada-torture` alone: each must be caught.
 """
 
 import argparse
+import base64
 import collections
 import hashlib
 import importlib.util
@@ -86,6 +87,7 @@ class Plan:
         self.seed, self.full, self.broken = options.seed, options.full, broken
         self.cases = cases or options.cases
         self.programs = Path(options.programs)
+        self.grow = options.grow
 
     def pick(self, quick, full):
         """The number of cases: as asked for, or by the kind of run; a control takes few."""
@@ -154,6 +156,58 @@ def fuzz(plan, tally):
 
     with ThreadPoolExecutor(JOBS) as pool:
         list(pool.map(part, range(0, cases, size)))
+
+
+def guided(plan, tally):
+    """libFuzzer, guided by coverage, on the parsers; a case is an input. For full runs: the build takes minutes."""
+    if not plan.full:
+        raise NotRun("only with --full")
+    build = ["swift", "build", "-c", "release", "--scratch-path", ".build-fuzz", "--product", "narada-fuzz",
+             "-Xswiftc", "-sanitize=fuzzer"]
+    built = subprocess.run(build, cwd=ROOT, env={**os.environ, "NARADA_FUZZ": "1"}, capture_output=True, text=True,
+                           check=False)
+    if built.returncode:
+        raise NotRun(f"it could not be built: {built.stdout[-300:]}")
+    program = str(ROOT / ".build-fuzz/release/narada-fuzz")
+    committed = ROOT / "Tests/Torture/corpus.txt"
+    with scratch() as folder:
+        first, found, least = (Path(folder) / name for name in ("first", "found", "least"))
+        for path in (first, found, least):
+            path.mkdir()
+        subprocess.run([program, "--inputs", str(first)], check=True, capture_output=True)
+
+        def part(number):
+            seconds = 20 if plan.broken else plan.cases or 600
+            command = [program, f"-seed={plan.seed + number}", f"-max_total_time={seconds}", "-rss_limit_mb=256",
+                       "-timeout=5", "-max_len=65536", "-detect_leaks=0", "-reload=1",
+                       "-print_final_stats=1", f"-artifact_prefix={folder}/{number}-", str(found), str(first)]
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False,
+                                  env={**os.environ, "TORTURE_BROKEN": plan.broken or ""})
+            stat = dict(re.findall(r"stat::(\w+):\s+(\d+)", done.stderr))
+            ran = int(stat.get("number_of_executed_units", 0))
+            tally.count("inputs run", ran)
+            with tally._lock:
+                tally.cases += ran
+                tally.faults += ran
+            covered = re.findall(r"cov: (\d+)", done.stderr)
+            if covered:
+                tally.count("places in the code reached, first run", int(covered[-1]) if number == 0 else 0)
+            if done.returncode:
+                crash = next(Path(folder).glob(f"{number}-*"), None)
+                tally.fail("wrong", f"{done.stderr.strip()[-200:]} on the input "
+                           + (base64.b64encode(crash.read_bytes()).decode()[:4000] if crash else "?"))
+
+        with ThreadPoolExecutor(JOBS) as pool:
+            list(pool.map(part, range(JOBS)))
+        if plan.broken:
+            return
+        tally.count("inputs kept", len(list(found.iterdir())))
+        # The least inputs that reach all of it; small ones alone, for they are kept with the project.
+        subprocess.run([program, "-merge=1", "-max_len=2048", "-detect_leaks=0", str(least), str(found)], check=True,
+                       capture_output=True)
+        lines = sorted(base64.b64encode(path.read_bytes()).decode() for path in least.iterdir())
+        if plan.grow:
+            committed.write_text("\n".join(lines) + "\n")
 
 
 def scratch():
@@ -579,10 +633,12 @@ class Interleaving:
     def round(self):
         """Some programs at once, some of them killed; then all that must hold."""
         cut, sure = None, len(self.kept)
+        has_list = any(playlist_uri(1).encode() in line for line in self.kept)
         if self.random.random() < 0.2 and len(self.kept) > 8 and not self.plan.broken:
             cut = self.random.randint(len(self.kept) - 5, len(self.kept))
             # A commit goes whole.
             sure = max(first for first in second.Reading(self.home.ledger).commits if first <= cut) - 1
+            has_list = any(playlist_uri(1).encode() in line for line in self.kept[:sure])
             programs = [self.start("narada-cmd", "repair", "--discard-from", str(cut), "--json")]
         else:
             programs = [self.writer() for _ in range(self.random.randint(1, 3))]
@@ -600,8 +656,11 @@ class Interleaving:
                 continue
             if cut is None:
                 last = max(last, acknowledged(subprocess.CompletedProcess([], 0, out, err)))
-            # 75 is a lock that others hold for long; a reader of a log that is being repaired may refuse.
+            # 75 is a lock that others hold for long; a reader of a log that is being repaired may refuse. Repairs of
+            # earlier rounds may have given up the playlist that some commands name.
             fine = (0, 75) if cut is None else (0, 65, 74, 75)
+            if not has_list and playlist_uri(1) in program.args:
+                fine += (66,)
             if program.returncode not in fine and not self.plan.broken:
                 self.tally.fail("wrong", f"{program.args[1:3]}: {program.returncode} {err.strip()[-200:]}, {what}")
         self.tally.case(len(killed))
@@ -706,6 +765,7 @@ LAYERS = [
     Layer("errors", errors, ["retry-after-eio"]),
     Layer("many-at-once", many, ["no-lock"]),
     Layer("fuzz", fuzz, ["careless-parser"], 200),
+    Layer("fuzz-guided", guided, ["careless-parser"]),
     Layer("two-processes", interleaved, ["checkpoint-apart"], 8),
     Layer("model", inside("model", 60, 10_000, 50), ["wrong-restore"], 30),
     Layer("projections", inside("projections", 3, 200, 1), ["checkpoint-apart"]),
@@ -767,6 +827,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cases", type=int, help="how many cases in each layer")
     parser.add_argument("--only", action="append", choices=[layer.name for layer in LAYERS])
+    parser.add_argument("--grow", action="store_true", help="fuzz-guided: keep the inputs that reach new code")
     parser.add_argument("--report", help="a Markdown table goes here, and JSON beside it")
     parser.add_argument("--programs", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -777,7 +838,7 @@ def main():
                         for index, (text, width) in enumerate(zip(texts, widths))), flush=True)
     line(HEADINGS)
     for layer in LAYERS:
-        if options.only and layer.name not in options.only:
+        if options.only and layer.name not in options.only or layer.run is guided and not options.full:
             continue
         rows.append(run(layer, options))
         line(cells(rows[-1]))

@@ -178,6 +178,7 @@ private func putSongs(_ world: inout World, _ call: Call) throws {
         changed.userPlays = row["userplaycount"].integer ?? changed.userPlays
         changed.plays = row["playcount"].integer ?? changed.plays
         changed.listeners = row["listeners"].integer ?? changed.listeners
+        changed.mbid = row["mbid"].string ?? changed.mbid
         if !row["redirect"].isNull { changed.redirect = try song(&world, row["redirect"]) }
         world.lastfm.songs[place] = changed
     }

@@ -75,6 +75,113 @@ struct ResolveTests {
     }
 
     @Test(
+        "Last.fm's spellings are judged by their names, without a question where scrobbles tell them"
+    )
+    func spellings() async throws {
+        let home = try await library(30)
+        try home.cmd("resolve", "--connector", "musicbrainz")
+        let known = try #require(
+            try home.read("tracks", "--limit", "30") as? [[String: Any]]
+        ).filter { ($0["title"] as? String)?.contains(/[(-]/) == false }.prefix(4).map { row in
+            (
+                uri: row["uri"] as? String ?? "", title: row["title"] as? String ?? "",
+                artist: (row["artists"] as? [String])?.first ?? ""
+            )
+        }
+        try #require(known.count == 4)
+        let spelt = [
+            known[0].title, known[0].title + " - 2011 Remaster",
+            known[1].title + " (feat. Somebody Else)",
+        ]
+        var scrobbles = zip([known[0], known[0], known[1]], spelt).map { ($0.artist, $1) }
+        scrobbles += [
+            (known[2].artist, known[2].title + " (Live)"), ("Somebody Else", known[3].title),
+        ]
+        try await home.sandbox.control(
+            "PUT", "lastfm/listens",
+            scrobbles.enumerated().map {
+                ["artist": $1.0, "track": $1.1, "uts": 1_780_000_000 + 600 * $0]
+            })
+        try home.cmd("fetch", "lastfm-listens")
+        let first = try home.cmd("resolve", "--connector", "lastfm")
+        let matched = """
+            SELECT b_uri, a_uri, confidence >= 60, matcher FROM matches
+            WHERE a_uri GLOB 'lastfm:*' AND b_uri IN (\(known.map { "'\($0.uri)'" }.joined(separator: ", ")))
+            """
+        let pairs = try rows(home.path, matched)
+
+        func count(_ place: Int) -> Int {
+            pairs.count { $0.contains(known[place].uri) && $0.hasSuffix("|1|2") }
+        }
+        #expect((0..<4).map(count) == [2, 1, 1, 1], "\(pairs)")
+        #expect(
+            !pairs.contains {
+                $0.hasSuffix("|1|2")
+                    && ($0.contains("Live") || $0.contains("Somebody%20Else/"))
+            }, "\(pairs)")
+        #expect(first["asked_lastfm"] as? Int ?? 99 <= 28, "two are told by scrobbles")
+        let asked = try await home.journal().compactMap { $0["query"] as? String }
+        #expect(
+            !asked.contains {
+                $0.contains("getInfo") && $0.contains(known[0].title.prefix { $0 != " " })
+            })
+
+        try await home.forgetJournal()
+        let second = try home.cmd("resolve")
+        #expect(second["asked_lastfm"] as? Int == 0)
+        #expect(try await home.journal().allSatisfy { $0["service"] as? String != "lastfm" })
+        #expect(try home.cmd("resolve", "--rescore")["gained"] as? [[String: String]] == [])
+        let pair = try #require(pairs.first { $0.contains(known[1].uri) })
+        let entity = pair.replacing("\"", with: "").split(separator: "|").map(String.init)[1]
+        try home.cmd("match", "reject", known[1].uri, entity)
+        try home.cmd("resolve", "--rescore", "--apply")
+        let grouped =
+            "SELECT count(*) FROM nodes WHERE track_id = (SELECT track_id FROM nodes WHERE uri = '\(known[1].uri)') AND uri GLOB 'lastfm:*'"
+        #expect(try rows(home.path, grouped) == ["0"])
+    }
+
+    @Test(
+        "What Last.fm does not find by name it is asked for by MBID, and what answers is judged by its names"
+    )
+    func mbid() async throws {
+        let home = try await ServiceHome(["--tracks", "20"])
+        let uris = ["1", "2"].map { "spotify:track:" + String(repeating: "0", count: 21) + $0 }
+        let mbids = ["1", "2"].map { "0f343b09-3112-4a20-a133-d67c2b018a3" + $0 }
+        for (place, title) in ["Paper Lantern Parade", "Quiet Harbour Lights"].enumerated() {
+            try await home.sandbox.control(
+                "PUT", "spotify/tracks/" + uris[place].dropFirst(14),
+                ["name": title, "artists": ["Clara Finch"], "isrc": "QZAB1120000\(place)"])
+            try await home.sandbox.control(
+                "PUT", "musicbrainz/recordings",
+                [
+                    [
+                        "id": mbids[place], "title": title, "artists": ["Clara Finch"],
+                        "isrcs": ["QZAB1120000\(place)"],
+                    ]
+                ])
+        }
+        try await home.sandbox.control(
+            "PUT", "lastfm/tracks",
+            [
+                ["artist": "Clara Fynch", "track": "Paper Lantern Parade", "mbid": mbids[0]],
+                ["artist": "Nobody At All", "track": "Something Else", "mbid": mbids[1]],
+            ])
+        try await home.sandbox.control("PUT", "spotify/likes", uris)
+        try home.cmd("fetch", "spotify-likes")
+        let result = try home.cmd("resolve")
+
+        #expect(result["asked_lastfm"] as? Int == 2)
+        let pairs =
+            "SELECT b_uri, a_uri FROM matches WHERE a_uri GLOB 'lastfm:*' AND confidence >= 60"
+        #expect(
+            try rows(home.path, pairs)
+                == ["\"\(uris[0])\"|\"lastfm:track:Clara%20Fynch/Paper%20Lantern%20Parade\""])
+        try await home.forgetJournal()
+        #expect(try home.cmd("resolve")["last"] is NSNull)
+        #expect(try await home.journal().isEmpty)
+    }
+
+    @Test(
         "A person's word is kept by every later judgement, and taking it back brings the matcher's again"
     )
     func person() async throws {

@@ -54,13 +54,42 @@ private struct Facts {
             add(
                 NewEvent(
                     .lastfmTrackObserved, on: StreamName(uri)!, ["user": "rj", "payload": payload]))
+        } else if uri.hasPrefix("mb:") {
+            // Streams of one rank that tell it differently, and not all of it.
+            for stream in ["isrc:QZAB1200000\(place)", "mb:search:a/b", "isrc:QZAB12000009"] {
+                var row: [(String, JSON)] = [
+                    ("id", .text(String(uri.dropFirst(13)))), ("title", .text("Song \(chance(3))")),
+                    ("isrcs", .array((0..<chance(3)).map { .text("QZAB1200000\($0)") })),
+                ]
+                if chance(2) == 0 { row.append(("length", JSON(200_000 + chance(9)))) }
+                if chance(3) == 0 { row.append(("disambiguation", .text("take \(chance(3))"))) }
+                let kind: EventKind =
+                    stream.hasPrefix("isrc:")
+                    ? .musicbrainzISRCObserved : .musicbrainzSearchObserved
+                let payload: JSON = ["recordings": [.object(row)]]
+                let more: [(String, JSON)] =
+                    kind == .musicbrainzISRCObserved ? [("by", "search")] : [("query", "a b")]
+                for _ in 0..<chance(3) {
+                    add(
+                        NewEvent(
+                            kind, on: StreamName(stream)!,
+                            .object(more + [("payload", payload)])))
+                }
+            }
         }
-        // A playlist of its own, for rows that must follow their track.
-        let list = StreamName("narada:playlist:01JD9V5T8Q6Z3M1K7R2W4X0Y\(10 + place)")!
-        add(
-            NewEvent(
-                .playlistCreated, on: list,
-                ["name": .text("List \(place)"), "items": [["uri": .text(uri)]]]))
+        // Playlists of its own, for rows that must follow their track; they call it otherwise.
+        for number in [10 + place, 40 + place] {
+            let list = StreamName("narada:playlist:01JD9V5T8Q6Z3M1K7R2W4X0Y\(number)")!
+            let told: [(String, JSON)] = [
+                ("title", .text("Listed \(chance(3))")), ("album", .text("Album \(chance(3))")),
+                ("duration_ms", JSON(100_000 + chance(3))),
+            ]
+            let item = JSON.object([("uri", .text(uri))] + told.prefix(chance(4)))
+            add(
+                NewEvent(
+                    .playlistCreated, on: list,
+                    ["name": .text("List \(number)"), "items": [item]]))
+        }
     }
 
     mutating func decision(_ kind: EventKind? = nil, on pair: [String]? = nil) -> NewEvent {
@@ -173,6 +202,11 @@ private final class Workbench {
             JOIN playlists p ON p.id = r.playlist_id JOIN nodes n ON n.id = r.node_id
             """,
             "SELECT a_uri, b_uri, word, method, confidence, matcher FROM matches",
+            """
+            SELECT uri, isrcs, disambiguation, merged_into FROM recordings r
+            JOIN nodes n ON n.id = r.node_id
+            """,
+            "SELECT stream, found FROM musicbrainz_asked",
             "SELECT uri, title, artists, duration_ms, isrc FROM members JOIN nodes ON id = node_id",
         ]
         return try queries.flatMap { query in

@@ -10,8 +10,8 @@ import TestSupport
 /// Parsers of what comes from outside, on mutations of a small corpus. A case is one input: it is read or
 /// refused, within two seconds; `tools/torture` bounds the memory and sees crashes.
 ///
-/// The corpus is what the project writes and prints itself: ledgers, events of random lives, examples of the
-/// catalogue, workflows of `docs/`, exports and playlist files.
+/// The corpus is what the project writes and prints itself (ledgers, events of random lives, workflows, exports and
+/// playlist files) and `corpus.txt`: inputs that reach code which the others do not, found by `narada-fuzz`.
 @Sendable func fuzz(_ plan: Plan) throws -> Tally {
     var tally = Tally()
     let targets: [(name: String, run: (inout Mutator) throws -> Void)]
@@ -21,7 +21,7 @@ import TestSupport
         ? [("careless", corpus.careless)]
         : [
             ("segment", corpus.segment), ("line", corpus.line), ("fold", corpus.fold),
-            ("fold", corpus.fold), ("file", corpus.file),
+            ("fold", corpus.fold), ("file", corpus.file), ("corpus", corpus.committed),
         ]
     for seed in plan.seeds {
         var mutator = Mutator(seed: seed)
@@ -147,6 +147,26 @@ struct Mutator {
     }
 }
 
+/// Reads inputs that a fuzzer makes which is guided by coverage; each begins with bytes that say what it is.
+package final class GuidedFuzz {
+    private let corpus: Corpus
+
+    package init() throws { corpus = try Corpus() }
+
+    /// Reads one; what it refuses is fine, what else it does the fuzzer sees.
+    ///
+    /// - Parameter isCareless: Gives it to the negative control instead.
+    package func read(_ input: UnsafeBufferPointer<UInt8>, isCareless: Bool) {
+        if isCareless { return corpus.careless(Array(input)) }
+        do { try corpus.take(Array(input)) } catch let error as Unexpected {
+            fatalError(error.text)
+        } catch {}
+    }
+
+    /// The inputs to begin with.
+    package var inputs: [[UInt8]] { corpus.inputs }
+}
+
 /// What is mutated, and who reads it.
 private final class Corpus {
     private let folder: TemporaryFolder
@@ -154,8 +174,12 @@ private final class Corpus {
     private let lives: [[NewEvent]]
     private let files: [(name: String, command: [String], bytes: [UInt8])]
     private var used = 0
+    private let database: DatabaseQueue
 
     init() throws {
+        database = try DatabaseQueue()
+        try database.inDatabase { try $0.execute(sql: Schema.tables + Schema.indexes) }
+
         folder = try TemporaryFolder(in: "/dev/shm")
         ledgers = try [false, true].map { isSealed in
             let disk = MemoryDisk()
@@ -221,16 +245,76 @@ private final class Corpus {
             + little(central.count, 4) + little(local.count, 4) + little(0, 2)
     }
 
+    // MARK: Inputs with what they are in front
+
+    private static let committedInputs: [[UInt8]] = {
+        let lines = PackageResources.corpus_txt.split(separator: UInt8(ascii: "\n"))
+        return lines.compactMap { Data(base64Encoded: Data($0)) }.map { [UInt8]($0) }
+    }()
+
+    /// Those of the file, then one of each kind as it should be.
+    var inputs: [[UInt8]] {
+        var inputs = Self.committedInputs
+        for choice in 0..<64 { inputs.append([0, UInt8(choice)] + segmentFile(choice).bytes) }
+        for (life, events) in lives.enumerated() {
+            for (place, event) in events.enumerated().prefix(256) {
+                inputs.append([2, UInt8(life), UInt8(place)] + event.data)
+                guard life == 0 else { continue }
+                inputs.append([1] + event.line(seq: 7, at: TestLedger.now, run: TestLedger.run))
+            }
+        }
+        for (place, file) in files.enumerated() { inputs.append([3, UInt8(place)] + file.bytes) }
+        return inputs
+    }
+
+    /// Reads an input: kind, choices, bytes.
+    func take(_ input: [UInt8]) throws {
+        guard input.count > 3 else { return }
+        let rest = Array(input[2...])
+        switch input[0] % 4 {
+        case 0: try segment(Int(input[1]), rest)
+        case 1: try line(Array(input[1...]))
+        case 2:
+            var events = lives[Int(input[1]) % lives.count]
+            events = Array(events.prefix(Int(input[2]) % events.count + 1))
+            events[events.count - 1].data = Array(input[3...])
+            try fold(events)
+        default: try file(files[Int(input[1]) % files.count], rest)
+        }
+    }
+
+    /// Mutations of what the guided fuzzer found.
+    func committed(_ mutator: inout Mutator) throws {
+        let inputs = Self.committedInputs
+        guard let input = inputs.randomElement(using: &mutator.random) else { return }
+        try take(Array(input.prefix(2)) + mutator.mutate(Array(input.dropFirst(2))))
+    }
+
+    // MARK: Kinds
+
+    /// A ledger, one of its files, and whether sums are to agree, by the bits of a number.
+    private func segmentFile(_ choice: Int) -> (
+        files: [String: [UInt8]], path: String, bytes: [UInt8]
+    ) {
+        var files = ledgers[choice & 1]
+        if choice & 2 != 0 { files["/ledger/HEAD"] = nil }
+        let paths = files.keys.filter { !$0.hasSuffix("LOCK") }.sorted()
+        let path = paths[(choice >> 3) % paths.count]
+        return (files, path, files[path] ?? [])
+    }
+
     /// Header parser, frame reader, recovery, writer, sealing.
     func segment(_ mutator: inout Mutator) throws {
-        var files = ledgers[mutator.number(0...1)]
-        if mutator.number(0...1) == 0 { files["/ledger/HEAD"] = nil }
-        let paths = files.keys.filter { !$0.hasSuffix("LOCK") }.sorted()
-        let path = paths[mutator.number(0...paths.count - 1)]
+        let choice = mutator.number(0...63)
+        try segment(choice, mutator.mutate(segmentFile(choice).bytes))
+    }
+
+    private func segment(_ choice: Int, _ input: [UInt8]) throws {
+        var (files, path, _) = segmentFile(choice)
         let before = files
-        var bytes = mutator.mutate(files[path] ?? [])
+        var bytes = input
         // Half of them with sums that agree, so that what stands behind them is reached too.
-        if path.hasSuffix(".lz4"), mutator.number(0...1) == 0 { resum(&bytes) }
+        if path.hasSuffix(".lz4"), choice & 4 != 0 { resum(&bytes) }
         files[path] = bytes
         guard files != before else { return }
         let disk = MemoryDisk(files)
@@ -272,7 +356,10 @@ private final class Corpus {
     func line(_ mutator: inout Mutator) throws {
         let events = pick(&mutator)
         let event = events[mutator.number(0...events.count - 1)]
-        let line = mutator.mutate(event.line(seq: 7, at: TestLedger.now, run: TestLedger.run))
+        try line(mutator.mutate(event.line(seq: 7, at: TestLedger.now, run: TestLedger.run)))
+    }
+
+    private func line(_ line: [UInt8]) throws {
         try line.withUnsafeBufferPointer { bytes in
             guard let read = EventLine(bytes) else { throw Unexpected.refusal }
             try JSONValidator.check(bytes)
@@ -292,10 +379,11 @@ private final class Corpus {
             let index = mutator.number(0...events.count - 1)
             events[index].data = mutator.mutateJSON(events[index].data)
         }
-        let database = try DatabaseQueue()
+        try fold(events)
+    }
+
+    private func fold(_ events: [NewEvent]) throws {
         try database.inDatabase { db in
-            try db.execute(sql: Schema.tables)
-            try db.execute(sql: Schema.indexes)
             guard let handle = db.sqliteConnection else { return }
             try db.inTransaction {
                 let fold = try Fold(handle, fresh: false)
@@ -309,22 +397,27 @@ private final class Corpus {
                     }
                 }
                 try fold.finish(all: false)
-                return .commit
+                return .rollback
             }
         }
     }
 
     /// Importers and the workflow parser, through their commands.
     func file(_ mutator: inout Mutator) throws {
+        let one = files[mutator.number(0...files.count - 1)]
+        let isJSON = one.name.hasSuffix(".json") && mutator.number(0...1) == 0
+        try file(one, isJSON ? mutator.mutateJSON(one.bytes) : mutator.mutate(one.bytes))
+    }
+
+    private func file(
+        _ one: (name: String, command: [String], bytes: [UInt8]), _ bytes: [UInt8]
+    ) throws {
         let home = folder.file("home")
         if used % 100 == 0 {
             try? FileManager.default.removeItem(atPath: home)
             _ = try narada(NaradaCmd.self, ["init", "--home", home])
         }
         used += 1
-        let one = files[mutator.number(0...files.count - 1)]
-        let isJSON = one.name.hasSuffix(".json") && mutator.number(0...1) == 0
-        let bytes = isJSON ? mutator.mutateJSON(one.bytes) : mutator.mutate(one.bytes)
         let path = folder.file(one.name)
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         _ = try narada(NaradaCmd.self, one.command + [path, "--home", home, "--json"])
@@ -332,7 +425,10 @@ private final class Corpus {
 
     /// The negative control: believes a length, loops on a zero, traps on a large number.
     func careless(_ mutator: inout Mutator) throws {
-        let bytes = mutator.mutate(Array(repeating: 1, count: 64))
+        careless(mutator.mutate(Array(repeating: 1, count: 64)))
+    }
+
+    func careless(_ bytes: [UInt8]) {
         var at = 0
         while at < bytes.count {
             let length = Int(bytes[at])

@@ -43,8 +43,14 @@ public struct HistoryRow {
         }
     }
 
+    /// How good a source it is for names.
+    var rank: Int64 { title == nil ? 0 : 2 }
+
     var facts: NodeFacts {
-        NodeFacts(
-            title: title, artists: artist.flatMap { NodeFacts.names([$0]) }, album: album, rank: 2)
+        rank == 0
+            ? NodeFacts()
+            : NodeFacts(
+                title: title, artists: artist.flatMap { NodeFacts.names([$0]) }, album: album,
+                rank: rank)
     }
 }

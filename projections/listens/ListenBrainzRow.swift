@@ -36,7 +36,7 @@ package struct ListenBrainzRow {
         let texts = names.compactMap(\.text).filter { !$0.isEmpty }
         if uri == nil, texts.count == 2 {
             uri = TextURI(artist: texts[0], title: texts[1]).uri
-        } else if names.count == 2 {
+        } else if names.count == 2, title?.isText == true {
             facts = NodeFacts(
                 title: title, artists: NodeFacts.names([names[0]]),
                 album: metadata?["release_name"], durationMS: info?["duration_ms"]?.integer, rank: 1

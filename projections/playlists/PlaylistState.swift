@@ -19,10 +19,10 @@ extension ListedItem {
             addedAtMS: row["added_at"]?.text.flatMap { ISOTime.parse($0) })
         guard let track else { return }
         if !ofPage {
+            guard let title = track["title"], title.isText else { return }
             facts = NodeFacts(
-                title: track["title"], artists: NodeFacts.names(track["artists"]?.elements ?? []),
-                album: track["album"], durationMS: track["duration_ms"]?.integer,
-                rank: track["title"] == nil ? 0 : 1)
+                title: title, artists: NodeFacts.names(track["artists"]?.elements ?? []),
+                album: track["album"], durationMS: track["duration_ms"]?.integer, rank: 1)
         } else if track["$observed"] == nil {
             facts = NodeFacts(spotifyTrack: track)
         }

@@ -19,7 +19,7 @@ final class Groups {
     var counted: Set<Int64> = []
     private let keepsMappings: Bool
     private let isComplete: Bool
-    private var decided: Set<String> = []  // entities whose pairs got another decision
+    private var reopened: Set<String> = []  // entities whose pairs got another decision
 
     init(_ database: OpaquePointer, models: Set<ReadModel>, fresh: Bool) {
         sql = Statements(database)
@@ -41,7 +41,7 @@ final class Groups {
         guard line.streamName == "match:\(pair[0])|\(pair[1])" else {
             throw EventFault(field: "uris", reason: "must be the two that the stream names")
         }
-        decided.formUnion(pair)
+        reopened.formUnion(pair)
         let confidence = data["confidence"]?.integer
         guard confidence ?? 1 <= 100 else {
             throw EventFault(field: "confidence", reason: "must be at most 100")
@@ -135,7 +135,7 @@ final class Groups {
         if isComplete {
             try sql(columns).each(read)
         } else {
-            var waiting = Array(decided) + created
+            var waiting = Array(reopened) + created
             while let uri = waiting.popLast() {
                 guard seen.insert(uri).inserted else { continue }
                 let known = decisions.count
@@ -145,7 +145,7 @@ final class Groups {
             }
         }
         var members: [(uri: String, id: Int64, track: Int64)] = []
-        for uri in decided.union(decisions.flatMap(\.pair)).sorted() {
+        for uri in reopened.union(decisions.flatMap(\.pair)).sorted() {
             try sql("SELECT id, track_id FROM nodes WHERE uri = ?", uri).each {
                 members.append((uri, $0.integer(0), $0.integer(1)))
             }
@@ -242,7 +242,7 @@ final class Groups {
         let decidedAt = """
             (SELECT max(ifnull(word_at, asserted_at)) FROM json_each(?1) j JOIN nodes a ON a.id = j.value
              JOIN matches d ON d.a_uri = a.uri JOIN nodes b ON b.uri = d.b_uri AND b.track_id = a.track_id
-             WHERE word IS NOT 'rejected' AND (word IS NOT NULL OR confidence >= 60))
+             WHERE \(Schema.isEdge))
             """
         try sql(
             """
@@ -278,7 +278,7 @@ final class Groups {
                     FROM (SELECT *, b_uri AS other FROM matches WHERE a_uri = ?2
                         UNION ALL SELECT *, a_uri FROM matches WHERE b_uri = ?2) d
                     JOIN nodes o ON o.uri = d.other AND o.track_id = ?3
-                    WHERE word IS NOT 'rejected' AND (word IS NOT NULL OR confidence >= 60)
+                    WHERE \(Schema.isEdge)
                     ORDER BY word IS NULL, confidence DESC, a_uri, b_uri LIMIT 1)
                 WHERE id = ?1
                 """, member.id, member.uri, track

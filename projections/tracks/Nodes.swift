@@ -2,7 +2,7 @@ import GRDBSQLite
 import JSONText
 import Ledger
 
-/// What a source tells of a connector entity.
+/// What a source tells of a connector entity; one that tells no title tells nothing.
 struct NodeFacts {
     var title: JSONValue?
     var artists: [UInt8]?
@@ -19,12 +19,15 @@ struct Node {
     let id: Int64
     let trackID: Int64
     fileprivate(set) var rank: Int64
+    /// The stream that told its names; empty where they are its URI's.
+    fileprivate(set) var source: String
 }
 
 /// Keeps nodes, tracks and mappings: every connector entity that an event names is its own track.
 ///
-/// Names come from the best source so far. The service's newest word replaces its older one; of the
-/// others the first stands.
+/// Names come whole from one stream, the best source of all, so that it does not matter which stream came first:
+/// of equals that with the smallest name in bytes. The service's newest word in it completes and replaces its older
+/// one; of the others the first stands.
 final class Nodes {
     /// Nodes that were not new and got other facts, unless all are new.
     private(set) var described: Set<Int64> = []
@@ -49,27 +52,22 @@ final class Nodes {
         keepsTracks = models.contains(.tracks)
         keepsMappings = models.contains(.mappings)
         isComplete = fresh
-        find = try Statement(database, "SELECT id, track_id, rank FROM nodes WHERE uri = ?")
+        find = try Statement(database, "SELECT id, track_id, rank, source FROM nodes WHERE uri = ?")
         insertNode = try Statement(
-            database, "INSERT INTO nodes(id, uri, track_id, rank) VALUES (?, ?, ?, ?)")
+            database, "INSERT INTO nodes(id, uri, track_id, rank, source) VALUES (?, ?, ?, ?, ?)")
         upsertTrack = try Statement(
             database,
             """
             INSERT INTO tracks(id, created_at, updated_at, title, artists, album, duration_ms,
-                release_date, isrc, spotify_id, lastfm_url) VALUES (?, ?2, ?2, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT(id) DO UPDATE SET updated_at = ?2, title = ifnull(?3, title),
-                artists = ifnull(?4, artists), album = ifnull(?5, album),
-                duration_ms = ifnull(?6, duration_ms), release_date = ifnull(?7, release_date),
-                isrc = ifnull(?8, isrc)
+                release_date, isrc, spotify_id, lastfm_url)
+            VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10, ?11)
+            ON CONFLICT(id) DO UPDATE SET \(Self.told)
             """)
         // A node that is grouped keeps its own facts beside the group's.
         updateMember = try Statement(
             database,
             """
-            UPDATE members SET updated_at = ?2, title = ifnull(?3, title),
-                artists = ifnull(?4, artists), album = ifnull(?5, album),
-                duration_ms = ifnull(?6, duration_ms), release_date = ifnull(?7, release_date),
-                isrc = ifnull(?8, isrc) WHERE node_id = ?1 RETURNING node_id
+            UPDATE members SET \(Self.told) WHERE node_id = ?1 RETURNING node_id
             """)
         insertMapping = try Statement(
             database,
@@ -77,11 +75,12 @@ final class Nodes {
             INSERT OR IGNORE INTO track_mappings(id, track_id, connector_name, connector_id, match_method,
                 confidence, last_verified) VALUES (?, ?, ?, ?, 'direct', 100, ?)
             """)
-        updateNode = try Statement(database, "UPDATE nodes SET rank = ?2 WHERE id = ?1")
+        updateNode = try Statement(
+            database, "UPDATE nodes SET (rank, source) = (?2, ?3) WHERE id = ?1")
         updateDigest = try Statement(database, "UPDATE nodes SET digest = ?2 WHERE id = ?1")
         guard fresh else { return }
-        try Statement(database, "SELECT id, track_id, rank, uri FROM nodes").each { row in
-            known[row.text(3) ?? ""] = Node(row)
+        try Statement(database, "SELECT id, track_id, rank, source, uri FROM nodes").each { row in
+            known[row.text(4) ?? ""] = Node(row)
         }
     }
 
@@ -97,22 +96,26 @@ final class Nodes {
         if var node = try known[name] ?? load(name) {
             // Folded without its tracks, a mapping comes from the event that brought in its node.
             if !keepsTracks, node.id >> 16 == line.seq { try map(node, connector(name), line.at) }
-            guard keepsTracks, rank > node.rank || (rank == 3 && node.rank == 3) else {
-                return node
+            guard keepsTracks, rank > 0, rank >= node.rank else { return node }
+            let (isSame, isSmaller) = node.source.withUTF8 { own in
+                (own.elementsEqual(line.stream), line.stream.lexicographicallyPrecedes(own))
             }
-            if rank > node.rank {
-                node.rank = rank
+            let isBetter = rank > node.rank || isSmaller
+            guard isBetter || rank == 3 && isSame else { return node }
+            if isBetter {
+                (node.rank, node.source) = (rank, line.streamName)
                 known[name] = node
-                try updateNode.run(node.id, rank)
+                try updateNode.run(node.id, rank, node.source)
             }
-            try write(facts(), uri, node, nil, line.at)
+            try write(facts(), uri, node, nil, line.at, replacing: isBetter)
             if !isComplete { described.insert(node.id) }
             return node
         }
         newest = max(newest + 1, line.seq << 16)
-        let node = Node(id: newest, trackID: newest, rank: rank)
+        let node = Node(
+            id: newest, trackID: newest, rank: rank, source: rank == 0 ? "" : line.streamName)
         known[name] = node
-        try insertNode.run(node.id, name, node.trackID, rank)
+        try insertNode.run(node.id, name, node.trackID, rank, rank == 0 ? nil : node.source)
         if !isComplete { created.append(name) }
         let connector = connector(name)
         try write(facts(), uri, node, connector, line.at)
@@ -145,9 +148,16 @@ final class Nodes {
         try insertMapping.run(node.id, node.trackID, connector.name, connector.id, at)
     }
 
+    /// What a word changes in the row of a node: what it does not tell stays if it is of the same stream (`?9`).
+    private static let told =
+        "updated_at = ?2, "
+        + ["title", "artists", "album", "duration_ms", "release_date", "isrc"].enumerated().map {
+            "\($1) = iif(?9, ?\($0 + 3), ifnull(?\($0 + 3), \($1)))"
+        }.joined(separator: ", ")
+
     private func write(
         _ facts: NodeFacts, _ uri: Bytes, _ node: Node, _ connector: (name: String, id: String)?,
-        _ at: Milliseconds
+        _ at: Milliseconds, replacing isReplaced: Bool = false
     ) throws {
         let named = facts.rank == 0 ? TextURI(uri) : nil
         let title: (any Bindable)? = named?.title ?? facts.title
@@ -156,6 +166,7 @@ final class Nodes {
             named.map { JSON.array([.text($0.artist)]).text }
                 ?? facts.artists.map { String(decoding: $0, as: UTF8.self) },
             facts.album, facts.durationMS, facts.releaseDate, facts.isrc?.text?.uppercased(),
+            isReplaced ? 1 as Int64 : 0,
         ]
         if !isComplete {
             updateMember.bind(told)
@@ -180,6 +191,8 @@ final class Nodes {
 extension Node {
     /// Reads `id, track_id, rank`.
     fileprivate init(_ row: Statement) {
-        self.init(id: row.integer(0), trackID: row.integer(1), rank: row.integer(2))
+        self.init(
+            id: row.integer(0), trackID: row.integer(1), rank: row.integer(2),
+            source: row.text(3) ?? "")
     }
 }

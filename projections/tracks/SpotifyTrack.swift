@@ -3,8 +3,9 @@ import JSONText
 extension NodeFacts {
     /// Reads Spotify's track object, of any of its shapes.
     init(spotifyTrack track: JSONValue) {
+        guard let name = track["name"], name.isText else { return }
         rank = 3
-        title = track["name"]
+        title = name
         artists = Self.names(track["artists"]?.elements.compactMap { $0["name"] } ?? [])
         album = track["album"]?["name"]
         durationMS = track["duration_ms"]?.integer

@@ -207,19 +207,31 @@ final class LastfmFetch {
         let seqs = try read.map { JSON(try session.append([$0])) }
         let data: JSON = ["count": JSON(count), "pages": .array(seqs)]
         try session.append([NewEvent(.lastfmCountsFetched, on: stream, data)])
-        try assertMatches()
+        _ = try session.resolve(.lastfm) { $0.subjects }
         return count
     }
 
     /// Asks for the plays of some tracks, but for those that were asked for lately.
+    ///
+    /// A track that Last.fm does not find by its names is asked for by the MBID of its recording; that Last.fm
+    /// keeps many wrong MBIDs does no harm, since what answers is judged by its names.
     ///
     /// - Parameter uris: Tracks of Spotify's; others have no names to ask for.
     /// - Returns: How many were asked, and how many of those Last.fm does not know.
     func counts(of uris: [String], maxAgeMS: Milliseconds) async throws -> (
         asked: Int, missing: Int
     ) {
-        try session.catchUp()
-        let wanted = try stale(uris, maxAgeMS: maxAgeMS)
+        let tracks = try session.read { try Resolution($0).subjects(uris) }
+        let result = try await counts(of: tracks, maxAgeMS: maxAgeMS)
+        _ = try session.resolve(.lastfm) { $0.subjects(uris) }
+        return result
+    }
+
+    /// Asks for the plays of some tracks, and claims nothing about them.
+    func counts(of tracks: [Resolution.Subject], maxAgeMS: Milliseconds) async throws -> (
+        asked: Int, missing: Int
+    ) {
+        let wanted = try stale(tracks, maxAgeMS: maxAgeMS)
         var pending: [NewEvent] = []
         var asked = 0
         var missing = 0
@@ -228,20 +240,21 @@ final class LastfmFetch {
             pending = []
         }
         do {
-            for track in wanted {
-                guard let stream = StreamName(track.asked) else { continue }
-                try await info(track).read { answer in
-                    let data: JSON = ["user": .text(user), "payload": .raw(Self.compact(answer))]
-                    pending.append(NewEvent(.lastfmTrackObserved, on: stream, data))
-                    if let found = answer["track"].flatMap({ LastfmRow($0).uri }) {
-                        let match = try session.projector.read { db in
-                            try self.match(track, found, db)
-                        }
-                        if let match { pending.append(match) }
-                    } else {
-                        missing += 1
-                    }
+            for (track, stream, mbid) in wanted {
+                var answers = [
+                    try await info(
+                        [("artist", track.artist), ("track", track.title), ("autocorrect", "1")])
+                ]
+                if let mbid, Self.entity(answers[0]) == nil {
+                    // The last one is kept as the answer.
+                    let other = try await info([("mbid", mbid)])
+                    answers.insert(other, at: isSure(track, other) ? 1 : 0)
                 }
+                for answer in answers {
+                    let data: JSON = ["user": .text(user), "payload": .raw(answer)]
+                    pending.append(NewEvent(.lastfmTrackObserved, on: stream, data))
+                }
+                if answers.allSatisfy({ Self.entity($0) == nil }) { missing += 1 }
                 asked += 1
                 session.progress.show("asking Last.fm", asked, of: wanted.count)
                 if pending.count >= 40 { try flush() }
@@ -255,15 +268,25 @@ final class LastfmFetch {
         return (asked, missing)
     }
 
+    /// The entity that an answer is about; nil for one that says it knows none.
+    private static func entity(_ answer: [UInt8]) -> String? {
+        answer.read { $0["track"].flatMap { LastfmRow($0).uri } }
+    }
+
+    /// Whether an answer's names are surely a track's.
+    private func isSure(_ track: Resolution.Subject, _ answer: [UInt8]) -> Bool {
+        guard let entity = Self.entity(answer),
+            let names = Array(entity.utf8).withUnsafeBufferPointer({ TextURI($0) })
+        else { return false }
+        let facts = TrackFacts(title: names.title, artists: [names.artist])
+        return Matcher.judge(track.reading, TrackReading(facts)).verdict == .accept
+    }
+
     /// Last.fm's answer about a track, also the one that says it knows none.
-    private func info(_ track: Named) async throws -> [UInt8] {
+    private func info(_ track: [(String, String)]) async throws -> [UInt8] {
         do {
-            return try await client.call(
-                "track.getInfo",
-                [
-                    ("artist", track.artist), ("track", track.title), ("username", user),
-                    ("autocorrect", "1"),
-                ])
+            return try await client.call("track.getInfo", track + [("username", user)])
+                .read(Self.compact)
         } catch let error as ServiceError where error.code == .notFound {
             let said: JSON = [
                 "error": JSON(Int(error.reason ?? "") ?? 6), "message": .text(error.message),
@@ -272,113 +295,31 @@ final class LastfmFetch {
         }
     }
 
-    /// A track of Spotify's by the names that Last.fm is asked with.
-    private struct Named {
-        let uri: String
-        let artist: String
-        let title: String
-
-        init(_ row: Row) {
-            uri = row[0]
-            artist = row[1]
-            title = row[2]
-        }
-
-        /// The entity of Last.fm's that has these names.
-        var asked: String { TextURI(lastfm: artist, title: title).uri }
-    }
-
-    private static let named = """
-        SELECT n.uri, json_extract(t.artists, '$[0]'), t.title FROM nodes n JOIN tracks t ON t.id = n.id
-        WHERE n.uri LIKE 'spotify:track:%' AND t.title <> '' AND json_extract(t.artists, '$[0]') <> ''
-        """
-
-    /// The tracks among these whose counts are older than they may be.
-    private func stale(_ uris: [String], maxAgeMS: Milliseconds) throws -> [Named] {
+    /// The tracks among these whose counts are older than they may be; the stream that an answer goes to, and the
+    /// MBID of the recording that each is, where that is known.
+    private func stale(_ tracks: [Resolution.Subject], maxAgeMS: Milliseconds) throws -> [(
+        track: Resolution.Subject, stream: StreamName, mbid: String?
+    )] {
         let oldest = session.clock.now - maxAgeMS
-        return try session.projector.read { db in
-            var seen: Set<String> = []
-            return try uris.filter { seen.insert($0).inserted }.compactMap { uri in
-                guard let row = try db.row(Self.named + " AND n.uri = ?", uri) else { return nil }
-                let track = Named(row)
+        return try session.read { db in
+            try tracks.compactMap { track in
+                let asked = track.lastfmURI
                 let fresh = try db.row(
                     """
                     SELECT 1 FROM lastfm_asked WHERE uri = ?1 AND user_id = ?2 AND asked_at > ?3
-                    UNION SELECT 1 FROM matches m JOIN nodes n ON n.uri IN (m.a_uri, m.b_uri)
+                    UNION SELECT 1 FROM matches m JOIN nodes n ON n.uri = a_uri
                     JOIN lastfm_counts c ON c.node_id = n.id
-                    WHERE ?4 IN (m.a_uri, m.b_uri) AND c.user_id = ?2 AND c.last_updated > ?3
-                    """, track.asked, user, oldest, uri)
-                return fresh == nil ? track : nil
+                    WHERE b_uri = ?4 AND a_uri GLOB 'lastfm:track:*' AND \(Schema.isEdge)
+                        AND c.user_id = ?2 AND c.last_updated > ?3
+                    """, asked, user, oldest, track.uri)
+                guard fresh == nil, let stream = StreamName(asked) else { return nil }
+                let mbid: String? = try db.value(
+                    """
+                    SELECT substr(m.uri, 14) FROM nodes n JOIN nodes m ON m.track_id = n.track_id
+                    WHERE n.uri = ? AND m.uri GLOB 'mb:recording:*' ORDER BY m.uri
+                    """, track.uri)
+                return (track, stream, mbid)
             }
-        }
-    }
-
-    // MARK: Names that agree
-
-    /// What names are compared by.
-    private static func key(_ artist: String, _ title: String) -> [[UInt8]] {
-        [artist, title].map { name in
-            Array(name.utf8).withUnsafeBufferPointer { TitleKey.normalized($0) }
-        }
-    }
-
-    private static func names(_ uri: String) -> TextURI? {
-        Array(uri.utf8).withUnsafeBufferPointer { TextURI($0) }
-    }
-
-    /// The claim that a track of Spotify's is an entity of Last.fm's; nil where it is claimed already.
-    ///
-    /// Names alone give 60 to 75 (`design.md` §6): 75 for the same spelling, 70 for the same normalised names, 60 where
-    /// Last.fm itself led from one name to the other.
-    private func match(_ track: Named, _ entity: String, _ db: Database) throws -> NewEvent? {
-        guard let names = Self.names(entity) else { return nil }
-        let (artist, title) = (names.artist, names.title)
-        let isSame = artist == track.artist && title == track.title
-        let isNear = Self.key(artist, title) == Self.key(track.artist, track.title)
-        let confidence: Int64 = isSame ? 75 : isNear ? 70 : 60
-        let pair = [entity, track.uri].sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        let known: Int64? = try db.value(
-            "SELECT iif(word IS NULL, confidence, 100) FROM matches WHERE a_uri = ? AND b_uri = ?",
-            pair[0], pair[1])
-        guard known ?? 0 < confidence, let stream = StreamName("match:\(pair[0])|\(pair[1])") else {
-            return nil
-        }
-        return NewEvent(
-            .matchAsserted, on: stream,
-            [
-                "uris": .texts(pair), "method": "artist_title",
-                "confidence": .integer(confidence), "matcher": 1,
-                "evidence": [
-                    "artists": [.text(track.artist), .text(artist)],
-                    "titles": [.text(track.title), .text(title)],
-                ],
-            ])
-    }
-
-    /// Claims each track of Spotify's to be the entities of Last.fm's that have its names.
-    private func assertMatches() throws {
-        try session.catchUp()
-        let (tracks, entities): ([Row], [String]) = try session.projector.read { db in
-            (
-                try db.rows(Self.named),
-                try db.values(
-                    "SELECT uri FROM nodes WHERE uri LIKE 'lastfm:track:%' ORDER BY uri")
-            )
-        }
-        let byNames = Dictionary(grouping: entities) { uri in
-            Self.names(uri).map { Self.key($0.artist, $0.title) }
-        }
-        var events: [NewEvent] = []
-        try session.projector.read { db in
-            for row in tracks {
-                let track = Named(row)
-                for found in byNames[Self.key(track.artist, track.title)] ?? [] {
-                    if let event = try match(track, found, db) { events.append(event) }
-                }
-            }
-        }
-        for start in stride(from: 0, to: events.count, by: 1000) {
-            try session.append(Array(events[start...].prefix(1000)))
         }
     }
 }

@@ -87,8 +87,8 @@ enum Output {
     }
 
     /// A number with its noun: `1 row`, `2 rows`.
-    static func count(_ number: Int, _ noun: String) -> String {
-        "\(number) \(noun)\(number == 1 ? "" : "s")"
+    static func count(_ number: Int, _ noun: String, _ plural: String? = nil) -> String {
+        "\(number) \(number == 1 ? noun : plural ?? noun + "s")"
     }
 
     /// Whole minutes and seconds.

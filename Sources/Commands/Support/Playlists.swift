@@ -188,7 +188,7 @@ func trackURI(_ text: String) throws -> String {
         .usage(
             "'\(text)' is not a track's URI",
             hint:
-                "it takes spotify:track:<22 letters and digits>, spotify:local:…, text:track:<artist>/<title> or a Spotify URL."
+                "it takes spotify:track:<22 letters and digits> or its URL, spotify:local:…, lastfm:track:<artist>/<title>, text:track:<artist>/<title>, mb:recording:<MBID> or isrc:<code>."
         ))
     return uri
 }

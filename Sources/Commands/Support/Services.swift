@@ -86,6 +86,29 @@ extension Session {
             trace: { line, isWait in if isVerbose || isWait && !isQuiet { Output.note(line) } })
     }
 
+    /// Judges tracks by what is recorded about them, and appends what is now claimed otherwise.
+    ///
+    /// - Parameters:
+    ///   - connector: The service whose names are judged; all if nil.
+    ///   - tracks: Chooses among all tracks of Spotify's.
+    func resolve(
+        _ connector: ResolvedConnector?, _ tracks: (Resolution) throws -> [Resolution.Subject]
+    ) throws -> (changes: [Resolution.Claim], ambiguous: Int) {
+        let found = try read { db in
+            let resolution = try Resolution(db)
+            return try resolution.claims(tracks(resolution), connector, db)
+        }
+        try append(claims: found.changes)
+        return found
+    }
+
+    /// Appends what is claimed, a thousand a commit.
+    func append(claims: [Resolution.Claim]) throws {
+        for start in stride(from: 0, to: claims.count, by: 1000) {
+            try append(claims[start...].prefix(1000).map { try $0.event })
+        }
+    }
+
     /// Talks to services; what one of them says about being closed for long is written down.
     func talking<R>(_ body: () async throws -> R) async throws -> R {
         do {

@@ -8,8 +8,6 @@ import Music
 import Projections
 import Projector
 
-enum ResolvedConnector: String, ExpressibleByArgument, CaseIterable { case musicbrainz, lastfm }
-
 struct ResolveCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resolve",
@@ -39,30 +37,51 @@ struct ResolveCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try Session(writing: options, task: "resolve", creating: false)
         let age = try maxAgeMS(maxAge)
-        try session.catchUp()
-        let subjects = try session.projector.read { db in
-            let found = try playlist.map { try FoundPlaylist.find($0, db) }
-            return Array(try Resolution.subjects(db, playlist: found).prefix(limit ?? .max))
+        let rows = try playlist.map { name in
+            try session.read { try FoundPlaylist.find(name, $0).rows($0).compactMap(\.uri) }
         }
-        var asked: [(String, JSON)] = []
-        if !rescore {
-            try await session.talking { try await ask(session, subjects, age, &asked) }
+        func chosen(_ all: Resolution) -> [Resolution.Subject] {
+            Array((rows.map { all.subjects($0) } ?? all.subjects).prefix(limit ?? .max))
         }
-        try session.catchUp()
-        let (claims, ambiguous) = try session.projector.read {
-            try Resolution.claims(subjects, $0)
-        }
-        let events = try claims.map { try $0.event }
-        let effects = rescore ? try Self.effects(of: events, session) : []
-        if !rescore || apply {
-            for start in stride(from: 0, to: events.count, by: 1000) {
-                try session.append(Array(events[start...].prefix(1000)))
+        var (claims, ambiguous): ([Resolution.Claim], Int) = ([], 0)
+        var more: [(String, JSON)] = []
+        if rescore {
+            (claims, ambiguous) = try session.read { db in
+                let resolution = try Resolution(db)
+                return try resolution.claims(chosen(resolution), connector, db)
+            }
+            more = try Self.effects(of: claims.map { try $0.event }, session)
+            if apply { try session.append(claims: claims) }
+        } else {
+            // Last.fm last: MusicBrainz gives it another way to ask.
+            for connector in ResolvedConnector.allCases
+            where [connector, nil].contains(self.connector) {
+                try await session.talking {
+                    more +=
+                        connector == .musicbrainz
+                        ? try await askMusicBrainz(session, age, chosen)
+                        : try await askLastfm(session, age, chosen)
+                }
+                let found = try session.resolve(connector, chosen)
+                claims += found.changes
+                ambiguous += found.ambiguous
             }
         }
+        let count = try session.read { chosen(try Resolution($0)).count }
+        try answer(session, count, claims, ambiguous, more)
+    }
+
+    private func answer(
+        _ session: Session, _ count: Int, _ claims: [Resolution.Claim], _ ambiguous: Int,
+        _ more: [(String, JSON)]
+    ) throws {
         let gained = claims.filter { $0.isEdge && !$0.wasEdge }
         let lost = claims.filter { $0.wasEdge && !$0.isEdge }
-        let left = Set(lost.map(\.subject))
-        let flipped = gained.filter { left.contains($0.subject) }
+        func place(_ claim: Resolution.Claim) -> String {
+            claim.subject + claim.candidate.prefix { $0 != ":" }
+        }
+        let left = Set(lost.map(place))
+        let flipped = gained.filter { left.contains(place($0)) }
         func json(_ claims: [Resolution.Claim]) -> JSON {
             .array(
                 claims.map {
@@ -72,60 +91,62 @@ struct ResolveCommand: AsyncParsableCommand {
                     ]
                 })
         }
+        let wouldBe = rescore && !apply ? " would be" : ""
+        let parts = [
+            "\(Output.count(count, "track")): \(Output.count(gained.count, "match", "matches"))\(wouldBe) found",
+            lost.isEmpty ? nil : "\(lost.count)\(wouldBe) given up",
+            flipped.isEmpty ? nil : "\(flipped.count) of these for another",
+            ambiguous == 0 ? nil : "\(ambiguous) to look at with `narada-cmd match review`",
+        ]
         try session.answer(
-            [("tracks", JSON(subjects.count))] + asked + [
-                ("gained", json(gained)), ("lost", json(lost)), ("flipped", json(flipped)),
-                ("ambiguous", JSON(ambiguous)),
-            ] + effects,
-            text: "\(Output.count(subjects.count, "track")): \(gained.count) "
-                + (rescore && !apply ? "would be found" : "found")
-                + ", \(lost.count) lost, \(flipped.count) of them to another; "
-                + "\(ambiguous) to look at with `narada-cmd match review`")
+            [
+                ("tracks", JSON(count)), ("gained", json(gained)), ("lost", json(lost)),
+                ("flipped", json(flipped)), ("ambiguous", JSON(ambiguous)),
+            ] + more, text: parts.compactMap(\.self).joined(separator: ", "))
     }
 
-    private func ask(
-        _ session: Session, _ subjects: [Resolution.Subject], _ age: Milliseconds,
-        _ asked: inout [(String, JSON)]
-    ) async throws {
-        if connector != .lastfm {
-            let fetch = try MusicBrainzFetch(session)
-            let byISRC = try await fetch.isrcs(subjects.compactMap(\.isrc), maxAgeMS: age)
-            try session.catchUp()
-            let (claims, _) = try session.projector.read { try Resolution.claims(subjects, $0) }
-            let matched: [String] = try session.projector.read {
-                try $0.values(
-                    """
-                    SELECT iif(a_uri GLOB 'spotify:*', a_uri, b_uri) FROM matches
-                    WHERE a_uri GLOB 'mb:recording:*' AND (word = 'confirmed' OR confidence >= 60)
-                    """)
-            }
-            let settled = Set(matched).union(claims.filter(\.isEdge).map(\.subject))
-            let open = subjects.filter { !settled.contains($0.uri) }
-            // Recordings that a listen named and nobody described yet.
-            let bare: [String] = try session.projector.read {
-                try $0.values(
+    /// Asks by ISRC, then by names for what that does not settle.
+    private func askMusicBrainz(
+        _ session: Session, _ age: Milliseconds, _ chosen: (Resolution) -> [Resolution.Subject]
+    ) async throws -> [(String, JSON)] {
+        let fetch = try MusicBrainzFetch(session)
+        let isrcs = try session.read { chosen(try Resolution($0)).compactMap(\.isrc) }
+        let byISRC = try await fetch.isrcs(isrcs, maxAgeMS: age)
+        let (open, bare): ([Resolution.Subject], [String]) = try session.read { db in
+            let resolution = try Resolution(db)
+            return (
+                try resolution.open(chosen(resolution), .musicbrainz, db),
+                // Recordings that a listen named and nobody described yet.
+                try db.values(
                     """
                     SELECT uri FROM entities WHERE uri GLOB 'mb:recording:*' AND title IS NULL
                     ORDER BY id LIMIT ?
                     """, limit ?? .max)
-            }
-            for uri in bare { _ = try await fetch.recording(uri, maxAgeMS: age) }
-            var searched = 0
-            for (place, subject) in open.enumerated() {
-                session.progress.show("searching MusicBrainz", place + 1, of: open.count)
-                let facts = subject.reading.facts
-                let isAsked = try await fetch.search(
-                    artist: facts.artists.first ?? "", title: facts.title, maxAgeMS: age)
-                if isAsked { searched += 1 }
-            }
-            asked += [("asked", JSON(byISRC.asked)), ("searched", JSON(searched))]
+            )
         }
-        let wantsLastfm = connector == .lastfm || session.settings["LASTFM_API_KEY"] != nil
-        if connector != .musicbrainz, wantsLastfm {
-            let result = try await LastfmFetch(session).counts(
-                of: subjects.map(\.uri), maxAgeMS: age)
-            asked.append(("asked_lastfm", JSON(result.asked)))
+        for uri in bare { _ = try await fetch.recording(uri, maxAgeMS: age) }
+        var searched = 0
+        for (place, subject) in open.enumerated() {
+            session.progress.show("searching MusicBrainz", place + 1, of: open.count)
+            let isAsked = try await fetch.search(
+                artist: subject.artist, title: subject.title, maxAgeMS: age)
+            if isAsked { searched += 1 }
         }
+        session.progress.finish()
+        return [("asked", JSON(byISRC.asked)), ("searched", JSON(searched))]
+    }
+
+    /// Asks for what scrobbles and counts do not name already.
+    private func askLastfm(
+        _ session: Session, _ age: Milliseconds, _ chosen: (Resolution) -> [Resolution.Subject]
+    ) async throws -> [(String, JSON)] {
+        guard connector == .lastfm || session.settings["LASTFM_API_KEY"] != nil else { return [] }
+        let open = try session.read { db in
+            let resolution = try Resolution(db)
+            return try resolution.open(chosen(resolution), .lastfm, db)
+        }
+        let result = try await LastfmFetch(session).counts(of: open, maxAgeMS: age)
+        return [("asked_lastfm", JSON(result.asked))]
     }
 
     /// Which counts and playlists would be other ones.
@@ -179,11 +200,11 @@ struct MatchCommand: ParsableCommand {
             try require(
                 uris[0] != uris[1], .usage("a track is itself", hint: "name two that may differ."))
             try session.decide { db in
+                guard let event = try MatchCommand.event(kind, uris, db) else { return [] }
                 for uri in uris where try db.row("SELECT 1 FROM nodes WHERE uri = ?", uri) == nil {
                     session.note("nothing names \(uri) yet; the decision waits for it")
                 }
-                let event = try MatchCommand.event(kind, uris, db)
-                return event.map { [$0] } ?? []
+                return [event]
             }
             try session.answer(
                 [("uris", .texts(uris))],
@@ -267,6 +288,9 @@ struct MatchCommand: ParsableCommand {
                     $0.data["evidence"].map { Array($0.bytes) } ?? nil
                 }
                     ?? nil
+            }
+            if open.isEmpty, !options.globals.json {
+                return Output.line("there is nothing to look at")
             }
             let isAsking = !options.globals.json && isatty(0) == 1 && isatty(1) == 1
             guard isAsking else {

@@ -59,8 +59,7 @@ final class World: WorkflowWorld {
         let sql = """
             WITH wanted AS (SELECT uri, track_id AS track FROM nodes
                 WHERE uri IN (SELECT value FROM json_each(?1))),
-            edges AS (SELECT a_uri, b_uri FROM matches WHERE word IS NOT 'rejected'
-                AND (word IS NOT NULL OR confidence >= 60)),
+            edges AS (SELECT a_uri, b_uri FROM matches WHERE \(Schema.isEdge)),
             members AS (SELECT DISTINCT track, n.id, n.uri FROM wanted
                 JOIN nodes n ON n.track_id = track),
             entities AS (SELECT track, id FROM members

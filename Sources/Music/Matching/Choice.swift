@@ -28,6 +28,22 @@ extension Matcher {
         return best.map { .accept($0) } ?? .ambiguous(ranked)
     }
 
+    /// Which of ambiguous candidates a subject is that is a name and no more, as an entity of Last.fm's is: the
+    /// best accepted one, and with it all accepted ones that it does not lead by the margin.
+    ///
+    /// - Parameter ranked: The ambiguous ones, the likeliest first.
+    /// - Returns: None where one of those it does not lead is not accepted: a person has to look.
+    public static func namesakes(_ judgements: [Judgement], among ranked: [Int]) -> [Int] {
+        guard let best = ranked.first(where: { judgements[$0].verdict == .accept }) else {
+            return []
+        }
+        let own = judgements[best]
+        let near = ranked.filter {
+            !isOut(judgements[$0], against: own) && own.lead(over: judgements[$0]) < Weight.margin
+        }
+        return near.allSatisfy { judgements[$0].verdict == .accept } ? near : []
+    }
+
     private static func isOut(_ rival: Judgement, against own: Judgement) -> Bool {
         rival.vetoes.contains { $0 == .title || $0 == .artist || own.method != .artistTitle }
     }

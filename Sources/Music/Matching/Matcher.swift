@@ -5,7 +5,7 @@
 /// `docs/matching.md` says it in words, with figures.
 public enum Matcher {
     /// Counts up whenever a judgement may come out otherwise; stands in every decision.
-    public static let version = 1
+    public static let version = 2
 
     /// What evidence is worth, in tenths of a bit; `tools/bench-matching --train --fit` prints the training half's.
     enum Weight {

@@ -118,8 +118,12 @@ func account(_ world: inout World, _ given: [String: String]) throws -> JSON {
 // MARK: Tracks
 
 func trackInfo(_ world: inout World, _ given: [String: String]) throws -> JSON {
-    if given["mbid"] == nil || given["track"] != nil { _ = try named(given) }
-    guard var place = world.lastfm.song(given["artist"] ?? "", given["track"] ?? "") else {
+    let mbid = given["track"] == nil ? given["mbid"] : nil
+    if mbid == nil { _ = try named(given) }
+    let found =
+        mbid.map { mbid in world.lastfm.songs.firstIndex { $0.mbid == mbid } }
+        ?? world.lastfm.song(given["artist"] ?? "", given["track"] ?? "")
+    guard var place = found else {
         throw failure(6, "Track not found", status: 200)
     }
     if given["autocorrect"] == "1" { place = world.lastfm.songs[place].redirect ?? place }

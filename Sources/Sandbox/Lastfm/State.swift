@@ -61,4 +61,6 @@ struct Song: Codable, Sendable {
     var listeners: Int?
     /// The spelling that this one is corrected to.
     var redirect: Int?
+    /// What Last.fm takes its recording's MBID for.
+    var mbid: String?
 }

@@ -59,6 +59,28 @@ struct ChoiceTests {
         #expect(choose(subject, [track("Golden Sea", isrc: "QZAB11200001"), plain]) == .accept(1))
     }
 
+    @Test("A name is all tracks that bear it, unless one that is near is not sure")
+    func namesakes() {
+        func chosen(_ name: String, _ candidates: [TrackFacts]) -> [Int] {
+            let subject = TrackReading(TrackFacts(title: name, artists: ["Clara Finch"]))
+            let judgements = candidates.map { Matcher.judge(subject, TrackReading($0)) }
+            guard case .ambiguous(let ranked) = Matcher.choose(judgements) else { return [-1] }
+            return Matcher.namesakes(judgements, among: ranked)
+        }
+        let (short, long) = (
+            track("Silver River", durationMS: 200_000), track("Silver River", durationMS: 300_000)
+        )
+        let live = track("Silver River (Live)")
+        let other = TrackFacts(title: "Silver River", artists: ["Otto Brandt"])
+        let shared = TrackFacts(title: "Silvre River", artists: ["Otto Brandt", "Clara Finch"])
+
+        #expect(chosen("Silver River", [short, live, long, other]) == [0, 2])
+        #expect(chosen("Silver River - 2011 Remaster", [short, long]) == [0, 1])
+        #expect(chosen("Silver River (Live)", [short, live]) == [-1], "one alone is no question")
+        #expect(chosen("Silvre River", [short, shared]).isEmpty)
+        #expect(chosen("Silver River", [shared, other]).isEmpty, "nothing that is sure")
+    }
+
     @Test("The blocks hold every pair that would be accepted, but for those that the index names")
     func blocking() {
         let (tracks, pool) = MatchingCase.library(seed: 5, count: 600)
