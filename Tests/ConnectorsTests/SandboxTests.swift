@@ -151,11 +151,9 @@ struct SandboxTests {
         }
         let service = sandbox.service("lastfm", "lastfm", LastfmClient.manner)
         let pool = sandbox.pool
-        let fields = try await LastfmLogin(
-            LastfmClient(service, key: key, secret: secret),
-            page: sandbox.urls["lastfm_auth"] ?? "",
-            key: key
-        ).session(within: .seconds(30)) { url in
+        let fields = try await LastfmClient(service, key: key, secret: secret).logIn(
+            page: sandbox.urls["lastfm_auth"] ?? "", within: .seconds(30)
+        ) { url in
             Task { try await pool.send(HTTPRequest("GET", url)) }
         }
         let client = LastfmClient(

@@ -12,7 +12,7 @@ public final class LastfmClient: Sendable {
         blindLimits: [300, 900], judge: judge)
 
     public let service: Service
-    private let key: String
+    let key: String
     private let secret: String?
     private let sessionKey: (@Sendable () throws -> String)?
 
@@ -98,23 +98,16 @@ public final class LastfmClient: Sendable {
         func failed(_ code: ServiceError.Code, _ remedy: String) -> Verdict {
             .failed(
                 ServiceError(
-                    code, "lastfm", "Last.fm did not do it: \(said)", remedy: remedy,
-                    reason: number.map { String($0) }, status: status))
+                    code: code, service: "lastfm", message: "Last.fm did not do it: \(said)",
+                    remedy: remedy, reason: number.map { String($0) }, status: status))
         }
-        switch number {
-        case 29: return .limited(quota: nil)
-        case 8, 11, 16: return .passing(reason: said)
-        case let number? where codes[number] != nil:
-            return failed(codes[number]?.code ?? .misused, codes[number]?.remedy ?? "")
-        case _? where status < 500:
-            return failed(.misused, "this is a bug in Narada; please report it.")
-        default: break
-        }
-        switch status {
-        case 200...299: return .done
-        case 429: return .limited(quota: nil)
-        case 408, 500...: return .passing(reason: said)
-        case 404: return failed(.notFound, "check the base URL.")
+        if let (code, remedy) = number.flatMap({ codes[$0] }) { return failed(code, remedy) }
+        switch (number, status) {
+        case (29, _), (nil, 429): return .limited(quota: nil)
+        case (8, _), (11, _), (16, _), (nil, 408), (_, 500...): return .passing(reason: said)
+        case (_?, _): return failed(.misused, "this is a bug in Narada; please report it.")
+        case (nil, 200...299): return .done
+        case (nil, 404): return failed(.notFound, "check the base URL.")
         default: return failed(.refused, "check the base URL and what was asked for.")
         }
     }
