@@ -65,7 +65,6 @@ public enum EventKind: String, CaseIterable, Sendable {
 
 /// An event whose type this Narada does not know, or whose data is not what the type says.
 public struct UnreadableEvent: Error, Hashable, Sendable, CustomStringConvertible {
-    public let seq: Seq
     public let description: String
     /// Whether it was written by a newer Narada.
     public let isNewer: Bool
@@ -76,13 +75,10 @@ private let evolution: [EventKind: [Upcaster]] = [.playlistEdited: [namedOnlyURI
 
 /// Version 1 of `playlist.edited` named new rows by their URIs alone: `uris` instead of `items`.
 private let namedOnlyURIs: Upcaster = { (data: JSONValue) throws(EventFault) in
-    var members: [(String, JSON)] = []
-    data.members { key, value in
+    let members = data.members.map { key, value -> (String, JSON) in
         let name = String(decoding: unescapedKey(key), as: UTF8.self)
-        let rows = value.elements.map { JSON.object([("uri", .raw(Array($0.bytes)))]) }
-        members.append(
-            name == "uris" ? ("items", .array(rows)) : (name, .raw(Array(value.bytes))))
-        return true
+        guard name == "uris" else { return (name, .raw(Array(value.bytes))) }
+        return ("items", .array(value.elements.map { ["uri": .raw(Array($0.bytes))] }))
     }
     return JSON.object(members).bytes
 }
@@ -94,9 +90,8 @@ public enum Catalogue {
         PackageResources.catalogue_json.withUnsafeBufferPointer { bytes in
             let catalogue = JSONValue(bytes)
             var shapes: [String: [Field]] = [:]
-            catalogue["shapes"]?.members { name, fields in
+            for (name, fields) in catalogue["shapes"]?.members ?? [] {
                 shapes[String(decoding: name, as: UTF8.self)] = Field.read(fields, shapes)
-                return true
             }
             return (catalogue["types"]?.elements ?? []).map { EventType($0, shapes) }
         }
@@ -130,29 +125,25 @@ public enum Catalogue {
     public static func resolve(_ line: EventLine) throws(UnreadableEvent) -> (
         kind: EventKind, upcast: [UInt8]?
     ) {
+        func unreadable(_ why: String, isNewer: Bool) -> UnreadableEvent {
+            .init(description: "event \(line.seq)\(why)", isNewer: isNewer)
+        }
         guard let kind = EventKind(line.type) else {
-            throw UnreadableEvent(
-                seq: line.seq,
-                description: "event \(line.seq) is of the unknown type '\(line.typeName)'",
-                isNewer: true)
+            throw unreadable(" is of the unknown type '\(line.typeName)'", isNewer: true)
         }
         // Most types have one version; their data is as it should be without a look at the type.
         if line.version == 1, !evolved.contains(kind) { return (kind, nil) }
         let type = type(kind)
         if line.version == type.version { return (kind, nil) }
         guard (1..<type.version).contains(line.version) else {
-            throw UnreadableEvent(
-                seq: line.seq,
-                description: "event \(line.seq) is \(kind.rawValue) version \(line.version); "
-                    + "this Narada knows \(type.version)",
+            throw unreadable(
+                " is \(kind.rawValue) version \(line.version); this Narada knows \(type.version)",
                 isNewer: true)
         }
         do throws(EventFault) {
             return (kind, try upcast(line.data, through: type.upcasters[(line.version - 1)...]))
         } catch {
-            throw UnreadableEvent(
-                seq: line.seq, description: "event \(line.seq), \(kind.rawValue): \(error)",
-                isNewer: false)
+            throw unreadable(", \(kind.rawValue): \(error)", isNewer: false)
         }
     }
 
@@ -162,10 +153,9 @@ public enum Catalogue {
     ) throws(EventFault) -> [UInt8] {
         var bytes = Array(data.bytes)
         for upcaster in upcasters {
-            let result = bytes.withUnsafeBufferPointer { old in
-                Result { () throws(EventFault) in try upcaster(JSONValue(old)) }
+            bytes = try bytes.withUnsafeBufferPointer { old throws(EventFault) in
+                try upcaster(JSONValue(old))
             }
-            bytes = try result.get()
         }
         return bytes
     }
@@ -175,11 +165,7 @@ public enum Catalogue {
     /// - Parameter object: `{type,stream,data[,v,cause]}`.
     /// - Throws: ``EventFault`` naming the field.
     public static func newEvent(_ object: JSONValue) throws(EventFault) -> NewEvent {
-        var names: [String] = []
-        object.members { key, _ in
-            names.append(String(decoding: unescapedKey(key), as: UTF8.self))
-            return true
-        }
+        let names = object.members.map { String(decoding: unescapedKey($0.key), as: UTF8.self) }
         for name in names where !["type", "stream", "data", "v", "cause"].contains(name) {
             throw EventFault(
                 field: name,
@@ -187,21 +173,12 @@ public enum Catalogue {
                     ? "is the writer's to give; leave it out"
                     : "is not one of type, stream, data, v, cause")
         }
-        guard let name = object["type"]?.text else {
-            throw EventFault(field: "type", reason: "is missing")
-        }
-        guard let kind = EventKind(rawValue: name) else {
-            throw EventFault(
-                field: "type",
-                reason: "'\(name)' is not in the catalogue; `narada-cmd events` lists it")
-        }
-        guard let text = object["stream"]?.text, let stream = StreamName(text) else {
-            throw EventFault(
-                field: "stream", reason: "is missing or not printable ASCII without spaces")
-        }
-        guard let data = object["data"] else {
-            throw EventFault(field: "data", reason: "is missing")
-        }
+        let name = try (object["type"]?.text).or("type", "is missing")
+        let kind = try EventKind(rawValue: name).or(
+            "type", "'\(name)' is not in the catalogue; `narada-cmd events` lists it")
+        let stream = try (object["stream"]?.text).flatMap { StreamName($0) }.or(
+            "stream", "is missing or not printable ASCII without spaces")
+        let data = try object["data"].or("data", "is missing")
         let type = type(kind)
         if let version = object["v"], version.integer != Int64(type.version) {
             throw EventFault(field: "v", reason: "must be \(type.version), the newest of \(name)")
@@ -211,10 +188,19 @@ public enum Catalogue {
             throw EventFault(field: "cause", reason: "must be the seq of an event")
         }
         try type.validate(stream: stream, data)
-        var compact: [UInt8] = []
-        appendCompact(data, to: &compact)
         return NewEvent(
-            type: name, version: type.version, stream: stream, cause: cause?.integer, data: compact)
+            type: name, version: type.version, stream: stream, cause: cause?.integer,
+            data: data.compact)
+    }
+}
+
+extension Optional {
+    /// The value, or a fault of a field.
+    fileprivate func or(
+        _ field: String, _ reason: @autoclosure () -> String
+    ) throws(EventFault) -> Wrapped {
+        guard let self else { throw EventFault(field: field, reason: reason()) }
+        return self
     }
 }
 
@@ -238,12 +224,10 @@ extension EventType {
             let stream = value["stream"]?.text, let meaning = value["meaning"]?.text,
             let example = value["example"]?.elements, example.count == 2
         else { preconditionFailure("'\(name)' in the catalogue is no type of event") }
-        var data: [UInt8] = []
-        appendCompact(example[1], to: &data)
         self.init(
             kind: kind, stream: stream, meaning: meaning,
             fields: fields.text.flatMap { shapes[$0] } ?? Field.read(fields, shapes),
-            example: (example[0].text ?? "", String(decoding: data, as: UTF8.self)),
+            example: (example[0].text ?? "", String(decoding: example[1].compact, as: UTF8.self)),
             upcasters: evolution[kind] ?? [])
     }
 }

@@ -63,18 +63,14 @@ public struct Field: Sendable {
 
     /// Reads the fields of an object, `"name": "kind: meaning"`; a name that ends in `?` may be absent.
     static func read(_ object: JSONValue, _ shapes: [String: [Field]]) -> [Field] {
-        var fields: [Field] = []
-        object.members { key, text in
+        object.members.map { key, text in
             let name = String(decoding: key, as: UTF8.self)
             let parts = (text.text ?? "").split(separator: ": ", maxSplits: 1)
-            fields.append(
-                Field(
-                    name: name.hasSuffix("?") ? String(name.dropLast()) : name,
-                    kind: FieldKind(parts[0], shapes), isRequired: !name.hasSuffix("?"),
-                    meaning: String(parts[1])))
-            return true
+            return Field(
+                name: name.hasSuffix("?") ? String(name.dropLast()) : name,
+                kind: FieldKind(parts[0], shapes), isRequired: !name.hasSuffix("?"),
+                meaning: String(parts[1]))
         }
-        return fields
     }
 }
 
@@ -115,12 +111,7 @@ public struct EventType: Sendable {
         throws(EventFault)
     {
         var seen: Set<String> = []
-        var members: [(key: Bytes, value: JSONValue)] = []
-        object.members {
-            members.append(($0, $1))
-            return true
-        }
-        for (key, value) in members {
+        for (key, value) in object.members {
             let name = String(decoding: unescapedKey(key), as: UTF8.self)
             func refused(_ reason: String) -> EventFault {
                 EventFault(field: path + name, reason: reason)
@@ -169,29 +160,25 @@ public struct EventType: Sendable {
     }
 
     /// The JSON Schema (2020-12) of the data.
-    public var schema: JSON { .object(Self.schema(.object(fields))) }
+    public var schema: JSON { Self.schema(.object(fields)) }
 
-    private static func schema(_ kind: FieldKind) -> [(String, JSON)] {
+    private static func schema(_ kind: FieldKind) -> JSON {
         switch kind {
-        case .text(let orNull): [("type", orNull ? ["string", "null"] : "string")]
-        case .integer(let least): [("type", "integer"), ("minimum", .integer(least))]
-        case .time: [("type", "string"), ("format", "date-time")]
-        case .word(let words): [("enum", .array(words.map { .text($0) }))]
-        case .list(let element): [("type", "array"), ("items", .object(schema(element)))]
-        case .object(nil): [("type", "object")]
+        case .text(let orNull): return ["type": orNull ? ["string", "null"] : "string"]
+        case .integer(let least): return ["type": "integer", "minimum": .integer(least)]
+        case .time: return ["type": "string", "format": "date-time"]
+        case .word(let words): return ["enum": .array(words.map { .text($0) })]
+        case .list(let element): return ["type": "array", "items": schema(element)]
+        case .object(nil): return ["type": "object"]
         case .object(let fields?):
-            [
-                ("type", "object"),
-                (
-                    "properties",
-                    .object(
-                        fields.map {
-                            let members = schema($0.kind) + [("description", .text($0.meaning))]
-                            return ($0.name, .object(members))
-                        })
-                ),
-                ("required", .array(fields.filter(\.isRequired).map { .text($0.name) })),
-                ("additionalProperties", false),
+            let properties = fields.map { field in
+                let members = schema(field.kind).members + [("description", .text(field.meaning))]
+                return (field.name, JSON.object(members))
+            }
+            let required = fields.filter(\.isRequired).map { JSON.text($0.name) }
+            return [
+                "type": "object", "properties": .object(properties), "required": .array(required),
+                "additionalProperties": false,
             ]
         }
     }

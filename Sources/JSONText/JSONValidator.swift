@@ -4,13 +4,12 @@
 public struct JSONValidator {
     private let bytes: Bytes
     private let bounds: JSONBounds
-    private var at: Int
+    private var at = 0
 
-    /// Starts at an offset of a text.
-    public init(_ bytes: Bytes, at offset: Int = 0, bounds: JSONBounds = JSONBounds()) {
+    /// Starts at the beginning of a text.
+    public init(_ bytes: Bytes, bounds: JSONBounds = JSONBounds()) {
         self.bytes = bytes
         self.bounds = bounds
-        at = offset
     }
 
     /// Checks that a text is one value and nothing else but white space.

@@ -100,6 +100,16 @@ public struct JSONValue {
         }
     }
 
+    /// The members of an object; none of anything else.
+    public var members: [(key: Bytes, value: JSONValue)] {
+        var result: [(key: Bytes, value: JSONValue)] = []
+        members {
+            result.append(($0, $1))
+            return true
+        }
+        return result
+    }
+
     /// Visits the elements of an array in order.
     @inlinable public func elements(_ visit: (JSONValue) throws -> Void) rethrows {
         guard isArray else { return }

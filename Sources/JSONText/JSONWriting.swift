@@ -26,21 +26,27 @@ public func appendCompact(
     output.append(UInt8(ascii: "}"))
 }
 
-/// Appends a value's text without white space, with other text in the place of some of its parts.
-///
-/// - Parameter parts: Values inside `value`, none inside another, in order, each with what stands there instead.
-public func appendCompact(
-    _ value: JSONValue, replacing parts: [(part: JSONValue, by: [UInt8])], to output: inout [UInt8]
-) {
-    guard let start = value.bytes.baseAddress else { return }
-    var at = 0
-    for (part, replacement) in parts {
-        guard let address = part.bytes.baseAddress else { continue }
-        appendTokens(value.bytes.part(at..<address - start), to: &output)
-        output.append(contentsOf: replacement)
-        at = address - start + part.bytes.count
+extension JSONValue {
+    /// The value's text without the white space between its tokens; all else as it came.
+    public var compact: [UInt8] { compact(replacing: []) }
+
+    /// The value's text without white space, with other text in the place of some of its parts.
+    ///
+    /// - Parameter parts: Values inside this one, none inside another, in order, each with what stands there
+    ///   instead.
+    public func compact(replacing parts: [(part: JSONValue, by: [UInt8])]) -> [UInt8] {
+        guard let start = bytes.baseAddress else { return [] }
+        var output: [UInt8] = []
+        var at = 0
+        for (part, replacement) in parts {
+            guard let address = part.bytes.baseAddress else { continue }
+            appendTokens(bytes.part(at..<address - start), to: &output)
+            output += replacement
+            at = address - start + part.bytes.count
+        }
+        appendTokens(bytes.part(at..<bytes.count), to: &output)
+        return output
     }
-    appendTokens(value.bytes.part(at..<value.bytes.count), to: &output)
 }
 
 /// A key with its escapes resolved.
@@ -108,15 +114,22 @@ public indirect enum JSON: Sendable, ExpressibleByStringLiteral, ExpressibleByIn
         self = number.map { .integer(Int64($0)) } ?? .null
     }
 
+    /// Reads a text of any origin.
+    ///
+    /// - Throws: ``JSONFault`` at the first byte that is not JSON or goes past a bound.
+    public init(parsing bytes: [UInt8]) throws(JSONFault) {
+        self = try bytes.withUnsafeBufferPointer { bytes throws(JSONFault) in
+            try JSONValidator.check(bytes)
+            let start = skipWhitespace(bytes, 0)
+            return JSON(JSONValue(bytes.part(start..<endOfValue(bytes, start))))
+        }
+    }
+
     /// Copies a validated value; a number that is not whole stays as it is written.
     public init(_ value: JSONValue) {
         if value.isObject {
-            var members: [(String, JSON)] = []
-            value.members { key, value in
-                members.append((String(decoding: unescapedKey(key), as: UTF8.self), JSON(value)))
-                return true
-            }
-            self = .object(members)
+            self = .object(
+                value.members.map { (String(decoding: unescapedKey($0), as: UTF8.self), JSON($1)) })
         } else if value.isArray {
             self = .array(value.elements.map { JSON($0) })
         } else {
@@ -124,6 +137,11 @@ public indirect enum JSON: Sendable, ExpressibleByStringLiteral, ExpressibleByIn
                 value.text.map { .text($0) } ?? value.integer.map { .integer($0) }
                 ?? value.bool.map { .bool($0) } ?? (value.isNull ? .null : .raw(Array(value.bytes)))
         }
+    }
+
+    /// An object of those members that are there.
+    public static func known(_ members: KeyValuePairs<String, JSON?>) -> JSON {
+        .object(members.compactMap { name, value in value.map { (name, $0) } })
     }
 
     /// The members of an object; none of anything else.

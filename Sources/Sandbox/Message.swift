@@ -122,18 +122,9 @@ func encoded(_ text: String) -> String {
 }
 
 extension JSON: Codable {
-    /// Reads a text; null if it is something else.
-    init(parsing bytes: [UInt8]) {
-        let value = try? bytes.withUnsafeBufferPointer {
-            try JSONValidator.check($0)
-            return JSON(JSONValue($0))
-        }
-        self = value ?? .null
-    }
-
     /// Reads a value from the text that stands for it.
     public init(from decoder: any Decoder) throws {
-        self = JSON(parsing: Array(try String(from: decoder).utf8))
+        self = try JSON(parsing: Array(String(from: decoder).utf8))
     }
 
     /// Writes a value as a text: the members keep their order.

@@ -97,7 +97,7 @@ public actor Sandbox {
             method: request.method.rawValue, path: request.target.path(),
             query: fields(request.target.query()),
             form: isForm ? fields(String(decoding: body, as: UTF8.self)) : [:], headers: headers,
-            body: isForm ? .null : JSON(parsing: body), origin: origin)
+            body: isForm ? .null : (try? JSON(parsing: body)) ?? .null, origin: origin)
         for service in Sandbox.services {
             guard let rest = service.rest(of: call.path) else { continue }
             isDirty = isDirty || call.method != "GET"

@@ -2,7 +2,7 @@ import JSONText
 
 /// The objects of all services as `shapes.json` has them, and the words that worlds are made of.
 private let shapes = Dictionary(
-    uniqueKeysWithValues: JSON(parsing: PackageResources.shapes_json).members)
+    uniqueKeysWithValues: ((try? JSON(parsing: PackageResources.shapes_json)) ?? .null).members)
 
 /// A table out of `shapes.json`, as it stands there.
 func table(_ name: String) -> JSON { shapes[name] ?? .null }

@@ -54,14 +54,7 @@ public struct NodeKind: Sendable {
         [
             "type": .text(type), "category": .text(category), "meaning": .text(meaning),
             "inputs": ["min": JSON(inputs.lowerBound), "max": JSON(inputs.upperBound)],
-            "config": .array(
-                fields.map {
-                    [
-                        "name": .text($0.name), "kind": .text($0.kind.description),
-                        "required": .bool($0.isRequired), "default": $0.value ?? .null,
-                        "meaning": .text($0.meaning),
-                    ]
-                }),
+            "config": .array(fields.map(\.json)),
         ]
     }
 
@@ -123,6 +116,13 @@ public struct ConfigField: Sendable {
     public let value: JSON?
     /// What it is for.
     public let meaning: String
+
+    var json: JSON {
+        [
+            "name": .text(name), "kind": .text(kind.description), "required": .bool(isRequired),
+            "default": value ?? .null, "meaning": .text(meaning),
+        ]
+    }
 
     /// Describes a field; one that is required ends in `*`, or in `^` if the node before may answer for it.
     init(_ name: String, _ kind: ConfigKind, default value: JSON? = nil, _ meaning: String = "") {

@@ -71,17 +71,10 @@ public struct Workflow: Sendable {
     ///
     /// - Throws: ``WorkflowFaults`` if it is not JSON; what else is wrong with it, ``plan(_:)`` tells.
     public init(_ bytes: [UInt8]) throws(WorkflowFaults) {
-        var compact: [UInt8] = []
-        do {
-            document = try bytes.withUnsafeBufferPointer { bytes throws(JSONFault) in
-                try JSONValidator.check(bytes)
-                appendCompact(JSONValue(bytes), to: &compact)
-                return JSON(JSONValue(bytes))
-            }
-        } catch {
+        do { document = try JSON(parsing: bytes) } catch {
             throw WorkflowFaults(faults: [.init(task: nil, field: "document", reason: "\(error)")])
         }
-        text = compact
+        text = bytes.withUnsafeBufferPointer { JSONValue($0).compact }
         id = document["id"]?.string ?? ""
         name = document["name"]?.string ?? ""
         parameters = (document["parameters"]?.members ?? []).sorted { $0.0 < $1.0 }.map {

@@ -59,9 +59,10 @@ public struct WorkflowRun {
                 throw error
             }
         }
-        let playlist = run.outcome.playlist.map { [("playlist", JSON.text($0))] } ?? []
+        let (count, playlist) = (run.outcome.count, run.outcome.playlist)
         try run.append(
-            .workflowFinished, .object([("count", JSON(run.outcome.count))] + playlist))
+            .workflowFinished,
+            .known(["count": JSON(count), "playlist": playlist.map { .text($0) }]))
         return run.outcome
     }
 
@@ -92,24 +93,23 @@ public struct WorkflowRun {
             }
         }
         let out = node.out
-        var record: [(String, JSON)] = [
-            ("node", .text(step.task.id)), ("type", .text(kind.type)),
-            ("config", node.config), ("read_seq", .integer(seq)),
-            ("upstream", .array(step.task.upstream.map { .text($0) })),
-            ("count_in", JSON(list.rows.count)),
-            node.source == nil
-                ? ("out", .array(node.selection.out.map { JSON($0 + 1) }))
-                : ("rows", .array(out.rows.map(\.json))),
-        ]
+        let isSource = node.source != nil
         let metrics = node.measured.map {
             ($0.metric.rawValue, JSON.array($0.values.map { $0?.json ?? .null }))
         }
-        if !metrics.isEmpty { record.append(("metrics", .object(metrics))) }
         let dropped = node.selection.dropped.map {
             ["position": JSON($0.index + 1), "reason": .text($0.reason)] as JSON
         }
-        if !dropped.isEmpty { record.append(("dropped", .array(dropped))) }
-        try append(.transformApplied, .object(record))
+        let record = JSON.known([
+            "node": .text(step.task.id), "type": .text(kind.type), "config": node.config,
+            "read_seq": .integer(seq), "upstream": .array(step.task.upstream.map { .text($0) }),
+            "count_in": JSON(list.rows.count),
+            "out": isSource ? nil : .array(node.selection.out.map { JSON($0 + 1) }),
+            "rows": isSource ? .array(out.rows.map(\.json)) : nil,
+            "metrics": metrics.isEmpty ? nil : .object(metrics),
+            "dropped": dropped.isEmpty ? nil : .array(dropped),
+        ])
+        try append(.transformApplied, record)
         made[step.task.id] = (out, sources, node.playlist)
         if kind.writesPlaylist || outcome.playlist == nil { outcome.count = out.rows.count }
         if kind.writesPlaylist { outcome.playlist = node.playlist }
@@ -152,11 +152,11 @@ public struct WorkflowRun {
 extension TrackRow {
     /// The row as events write it.
     fileprivate var json: JSON {
-        var members: [(String, JSON)] = [("uri", JSON(uri))]
-        if let title { members.append(("title", .text(title))) }
-        if !artists.isEmpty { members.append(("artists", .array(artists.map { .text($0) }))) }
-        if let addedAtMS { members.append(("added_at", .text(ISOTime.text(addedAtMS)))) }
-        return .object(members)
+        .known([
+            "uri": JSON(uri), "title": title.map { .text($0) },
+            "artists": artists.isEmpty ? nil : .array(artists.map { .text($0) }),
+            "added_at": addedAtMS.map { .text(ISOTime.text($0)) },
+        ])
     }
 }
 

@@ -268,14 +268,15 @@ struct LoopbackListenerTests {
 
 @Suite("The log-in to Last.fm")
 struct LastfmLoginTests {
-    private func login(_ script: Script) -> LastfmLogin {
+    private func fields(
+        _ script: Script, show: (String) -> Void = { _ in }
+    ) async throws -> [String: String] {
         let service = Service(
             "lastfm", title: "Last.fm", base: "https://ws.audioscrobbler.com/2.0/",
             manner: LastfmClient.manner, over: { try script.answer($0) },
             clock: Clock(fixedAt: noon), pace: FakeTime().pace())
-        return LastfmLogin(
-            LastfmClient(service, key: "K", secret: "S"), page: "https://www.last.fm/api/auth/",
-            key: "K")
+        return try await LastfmClient(service, key: "K", secret: "S").logIn(
+            page: "https://www.last.fm/api/auth/", within: .seconds(60), show: show)
     }
 
     private static func token(_ name: String) -> Script.Act { .say(200, #"{"token":"\#(name)"}"#) }
@@ -292,8 +293,7 @@ struct LastfmLoginTests {
         ])
         var shown: [String] = []
 
-        let fields = try await login(script).session(
-            within: .seconds(60), pace: FakeTime().pace(), show: { shown.append($0) })
+        let fields = try await fields(script) { shown.append($0) }
 
         #expect(
             fields == [
@@ -311,10 +311,7 @@ struct LastfmLoginTests {
             [Self.token("T"), Self.waiting],
             [Self.token("T"), Self.ended, Self.token("U"), Self.ended],
         ] {
-            let error = try await failure {
-                try await login(Script(acts)).session(
-                    within: .seconds(60), pace: FakeTime().pace(), show: { _ in })
-            }
+            let error = try await failure { try await fields(Script(acts)) }
             #expect(error?.code == .notAllowed)
         }
     }

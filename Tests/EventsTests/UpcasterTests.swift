@@ -93,7 +93,7 @@ struct UpcasterTests {
     func newer(type: String, version: Int) throws {
         let error = #expect(throws: UnreadableEvent.self) { try read(type, version: version, "{}") }
 
-        #expect(error?.seq == 7)
+        #expect(error?.description.hasPrefix("event 7") == true)
         #expect(error?.isNewer == true)
         #expect(error?.description.contains(type) == true)
     }

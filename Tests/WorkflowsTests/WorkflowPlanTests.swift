@@ -193,6 +193,7 @@ struct WorkflowPlanTests {
     @Test("The documents that come with Narada are in order", arguments: Shipped.allCases)
     func shipped(workflow: Shipped) throws {
         #expect(faults(workflow.bytes, ["playlist": "Morning"]) == [])
+        #expect(faults(Array("\n ".utf8) + workflow.bytes, ["playlist": "Morning"]) == [])
         #expect(try Workflow(workflow.bytes).id == workflow.rawValue)
     }
 }

@@ -55,11 +55,6 @@ extension Ledger {
 }
 
 extension JSON {
-    /// An object of those members that are there.
-    static func known(_ members: KeyValuePairs<String, JSON?>) -> JSON {
-        .object(members.compactMap { name, value in value.map { (name, $0) } })
-    }
-
     /// An array of texts.
     static func texts(_ texts: some Sequence<String>) -> JSON { .array(texts.map { .text($0) }) }
 

@@ -76,10 +76,8 @@ struct LoginCommand: AsyncParsableCommand {
     }
 
     private func lastfm(_ session: Session) async throws -> (String, [(String, JSON)]) {
-        let login = LastfmLogin(
-            try session.lastfm(limits: []), page: try session.settings.base(.lastfmAuth),
-            key: try session.settings.require("LASTFM_API_KEY"))
-        let fields = try await login.session(within: .seconds(timeout), show: show)
+        let fields = try await session.lastfm(limits: []).logIn(
+            page: session.settings.base(.lastfmAuth), within: .seconds(timeout), show: show)
         try await session.credentials.locked { try session.credentials.write("lastfm", fields) }
         return (fields["user"] ?? "", [])
     }

@@ -20,11 +20,11 @@ public struct Credentials: Sendable {
     /// - Throws: ``ServiceError/Code/notAllowed`` if there is none, or one of another base.
     public func require(_ service: String, base: String) throws -> [String: String] {
         guard let fields = try read(service) else {
-            throw refusal(.notAllowed, service, "nobody is logged in to \(service)")
+            throw refusal(service, "nobody is logged in to \(service)")
         }
         guard fields["base"] == base else {
             throw refusal(
-                .notAllowed, service,
+                service,
                 "the log-in is one of \(fields["base"] ?? "?") and is not sent to \(base)")
         }
         return fields
@@ -55,34 +55,28 @@ public struct Credentials: Sendable {
         var status = stat()
         guard stat(path, &status) == 0, status.st_uid == geteuid(), status.st_mode & 0o077 == 0
         else {
-            throw refusal(
-                .configuration, "narada", "\(path) can be read or changed by others than its owner",
-                "chown it to yourself and run `chmod 600 \(path)`; log in again if it was seen.")
+            throw ServiceError(
+                code: .configuration, service: "narada",
+                message: "\(path) can be read or changed by others than its owner",
+                remedy:
+                    "chown it to yourself and run `chmod 600 \(path)`; log in again if it was seen."
+            )
         }
-        var services: [String: [String: String]] = [:]
-        guard (try? bytes.withUnsafeBufferPointer { try JSONValidator.check($0) }) != nil else {
-            throw refusal(
-                .configuration, "narada", "\(path) is damaged", "remove it and log in again.")
+        guard let services = try? JSON(parsing: bytes) else {
+            throw ServiceError(
+                code: .configuration, service: "narada", message: "\(path) is damaged",
+                remedy: "remove it and log in again.")
         }
-        bytes.read {
-            $0.members { name, value in
-                var fields: [String: String] = [:]
-                value.members { key, field in
-                    fields[String(decoding: key, as: UTF8.self)] = field.text
-                    return true
-                }
-                services[String(decoding: name, as: UTF8.self)] = fields
-                return true
-            }
-        }
-        return services
+        return dictionary(services).mapValues { dictionary($0).compactMapValues(\.string) }
     }
 
-    private func refusal(
-        _ code: ServiceError.Code, _ service: String, _ message: String, _ remedy: String? = nil
-    ) -> ServiceError {
+    private func dictionary(_ object: JSON) -> [String: JSON] {
+        Dictionary(object.members) { $1 }
+    }
+
+    private func refusal(_ service: String, _ message: String) -> ServiceError {
         ServiceError(
-            code, service, message,
-            remedy: remedy ?? "log in with `narada-cmd login \(service)`.")
+            code: .notAllowed, service: service, message: message,
+            remedy: "log in with `narada-cmd login \(service)`.")
     }
 }

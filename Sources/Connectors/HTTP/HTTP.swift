@@ -91,8 +91,8 @@ public enum Verdict: Sendable {
             let meaning = meanings[status == 403 ? 401 : status]
             return .failed(
                 ServiceError(
-                    meaning?.code ?? .refused, service,
-                    "\(service) did not do it: \(said.prefix(200))",
+                    code: meaning?.code ?? .refused, service: service,
+                    message: "\(service) did not do it: \(said.prefix(200))",
                     remedy: meaning?.remedy ?? "check the base URL.", status: status))
         }
     }
@@ -130,27 +130,12 @@ public struct ServiceError: Error, Hashable, Sendable {
     public let remedy: String
     /// The service's own word or number for it, where it has one: `QUOTA_EXCEEDED`, `17`, `invalid_grant`.
     public var reason: String?
+    /// The HTTP status that came; 0 for none.
+    public var status = 0
     /// For ``Code/limited``: when the service may be asked again, in milliseconds since 1970.
     public var untilMS: Milliseconds?
     /// For ``Code/limited``: the group of endpoints that is closed; nil for the whole service.
     public var group: String?
-    /// The HTTP status that came; 0 for none.
-    public var status: Int
-
-    /// Says why.
-    public init(
-        _ code: Code, _ service: String, _ message: String, remedy: String, reason: String? = nil,
-        status: Int = 0, untilMS: Milliseconds? = nil, group: String? = nil
-    ) {
-        self.code = code
-        self.service = service
-        self.message = message
-        self.remedy = remedy
-        self.reason = reason
-        self.status = status
-        self.untilMS = untilMS
-        self.group = group
-    }
 }
 
 /// A service that is closed until some time, as an earlier answer said; remembered across runs.

@@ -1,5 +1,5 @@
 private import CCurl
-private import Glibc
+private import Foundation
 private import Synchronization
 
 /// What is taken from a service at most, and how long it may take.
@@ -111,22 +111,15 @@ private final class CurlLoop: @unchecked Sendable {
         precondition(Self.isReady, "libcurl cannot be used here")
         guard let multi = curl_multi_init() else { preconditionFailure("out of memory") }
         self.multi = multi
-        var thread = pthread_t()
-        let failed = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                // A write to a connection that was closed must not end the program: with
-                // CURLOPT_NOSIGNAL it is ours to see to that.
-                var signals = sigset_t()
-                sigemptyset(&signals)
-                sigaddset(&signals, SIGPIPE)
-                pthread_sigmask(SIG_BLOCK, &signals, nil)
-                Unmanaged<CurlLoop>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-        precondition(failed == 0, "no thread can be started")
-        pthread_detach(thread)
+        Thread.detachNewThread {
+            // A write to a connection that was closed must not end the program: with CURLOPT_NOSIGNAL it is
+            // ours to see to that.
+            var signals = sigset_t()
+            sigemptyset(&signals)
+            sigaddset(&signals, SIGPIPE)
+            pthread_sigmask(SIG_BLOCK, &signals, nil)
+            self.run()
+        }
     }
 
     func add(_ transfer: Transfer) {
@@ -154,7 +147,7 @@ private final class CurlLoop: @unchecked Sendable {
             for transfer in added { curl_multi_add_handle(multi, transfer.easy) }
             active += added
             for transfer in active where transfer.isCancelled.load(ordering: .acquiring) {
-                end(transfer) { $0.resume(throwing: CancellationError()) }
+                end(transfer, .failure(CancellationError()))
             }
             var count: Int32 = 0
             curl_multi_perform(multi, &count)
@@ -162,20 +155,17 @@ private final class CurlLoop: @unchecked Sendable {
                 guard message.msg == CURLMSG_DONE,
                     let transfer = active.first(where: { $0.easy == message.easy_handle })
                 else { continue }
-                let result = transfer.result(message.data.result)
-                end(transfer) { $0.resume(with: result) }
+                end(transfer, Result { try transfer.answer(message.data.result) })
             }
             curl_multi_poll(multi, nil, 0, 10_000, nil)
         }
         curl_multi_cleanup(multi)
     }
 
-    private func end(
-        _ transfer: Transfer, _ resume: (CheckedContinuation<Transfer.Answer, any Error>) -> Void
-    ) {
+    private func end(_ transfer: Transfer, _ result: Result<Transfer.Answer, any Error>) {
         curl_multi_remove_handle(multi, transfer.easy)
         active.removeAll { $0 === transfer }
-        if let continuation = transfer.continuation { resume(continuation) }
+        transfer.continuation?.resume(with: result)
         transfer.continuation = nil
     }
 }
@@ -252,24 +242,23 @@ private final class Transfer: @unchecked Sendable {
     }
 
     /// What libcurl's end of a transfer means.
-    func result(_ code: CURLcode) -> Result<Answer, any Error> {
+    func answer(_ code: CURLcode) throws(TransportFault) -> Answer {
         let reason = String(cString: curl_easy_strerror(code))
         if isTooLarge || code == CURLE_FILESIZE_EXCEEDED {
-            return .failure(
-                TransportFault.unusable("an answer of more than \(limits.body >> 20) MB"))
+            throw .unusable("an answer of more than \(limits.body >> 20) MB")
         }
         switch code {
         case CURLE_OK where hasAllHeaders:
             let status = narada_curl_number(easy, CURLINFO_RESPONSE_CODE)
             let target = narada_curl_text(easy, CURLINFO_REDIRECT_URL).map { String(cString: $0) }
-            return .success((HTTPResponse(status: status, headers: headers, body: body), target))
-        case CURLE_OK: return .failure(TransportFault.lost("the answer was cut in its headers"))
+            return (HTTPResponse(status: status, headers: headers, body: body), target)
+        case CURLE_OK: throw .lost("the answer was cut in its headers")
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_URL_MALFORMAT,
             CURLE_UNSUPPORTED_PROTOCOL:
-            return .failure(TransportFault.refused(reason))
+            throw .refused(reason)
         default:
             let isSent = narada_curl_number(easy, CURLINFO_REQUEST_SIZE) > 0
-            return .failure(isSent ? TransportFault.lost(reason) : .notSent(reason))
+            throw isSent ? .lost(reason) : .notSent(reason)
         }
     }
 

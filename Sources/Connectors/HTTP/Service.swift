@@ -23,8 +23,8 @@ public struct Pace: Sendable {
 
 /// What differs between services: how often they may be called and what their answers mean.
 public struct ServiceManner: Sendable {
-    /// The time from one request to the next that reads, and to the next that writes.
-    public var spacing: (reads: Duration, writes: Duration)
+    /// The time from one request to the next.
+    public var spacing: Duration
     /// Seconds to wait when it says that these were too many, but not until when; one after the other.
     public var blindWaits: [Int64]
     /// Seconds it is left alone when those did not help; the last ones when it has said so lately.
@@ -57,11 +57,11 @@ public final class Service: Sendable {
     /// What every address it is asked for begins with.
     public let base: String
     public let clock: Clock
+    let pace: Pace
 
     private let transport: Transport
     private let manner: ServiceManner
     private let token: TokenSource?
-    private let pace: Pace
     private let isPaced: Bool
     private let trace: Trace?
     private let gate: Gate
@@ -89,26 +89,18 @@ public final class Service: Sendable {
         gate = Gate(pace, limits.filter { $0.service == name && $0.base == base })
     }
 
-    /// Sends a request and takes the answer that was asked for, whatever its body.
-    ///
-    /// - Throws: ``ServiceError``, or `CancellationError`.
-    public func send(_ request: HTTPRequest) async throws -> HTTPResponse {
-        try await perform(request, wantsJSON: false)
-    }
-
     /// Sends a request whose answer is JSON; gives the text, checked and within bounds.
     ///
     /// - Throws: ``ServiceError``, or `CancellationError`.
     public func json(_ request: HTTPRequest) async throws -> [UInt8] {
-        try await perform(request, wantsJSON: true).body
+        try await send(request, wantsJSON: true).body
     }
 
     /// An error of this service.
     public func error(
-        _ code: ServiceError.Code, _ message: String, remedy: String, reason: String? = nil,
-        status: Int = 0
+        _ code: ServiceError.Code, _ message: String, remedy: String, status: Int = 0
     ) -> ServiceError {
-        ServiceError(code, name, message, remedy: remedy, reason: reason, status: status)
+        ServiceError(code: code, service: name, message: message, remedy: remedy, status: status)
     }
 
     /// Waits, for something that shows late; hardly at all where nothing is spaced.
@@ -116,7 +108,10 @@ public final class Service: Sendable {
         try await pace.sleep(isPaced ? .seconds(seconds) : .seconds(seconds) / 20)
     }
 
-    private func perform(_ request: HTTPRequest, wantsJSON: Bool) async throws -> HTTPResponse {
+    /// Sends a request and takes the answer that was asked for, whatever its body if that need not be JSON.
+    ///
+    /// - Throws: ``ServiceError``, or `CancellationError`.
+    func send(_ request: HTTPRequest, wantsJSON: Bool = false) async throws -> HTTPResponse {
         precondition(request.url.hasPrefix(base), "an address of another service")
         var counts = Counts()
         while true {
@@ -144,9 +139,7 @@ public final class Service: Sendable {
     private func exchange(
         _ request: HTTPRequest, attempt: Int
     ) async throws -> Result<HTTPResponse, TransportFault> {
-        let isRead = request.method == "GET"
-        let spacing = isRead ? manner.spacing.reads : manner.spacing.writes
-        let waited = try await gate.enter(spacing: isPaced ? spacing : .zero)
+        let waited = try await gate.enter(spacing: isPaced ? manner.spacing : .zero)
         defer { gate.leave() }
         let start = pace.now()
         let result: Result<HTTPResponse, TransportFault>
@@ -273,9 +266,8 @@ public final class Service: Sendable {
     ) -> Step {
         var response = response
         if response.body.starts(with: [0xEF, 0xBB, 0xBF]) { response.body.removeFirst(3) }
-        var bounds = JSONBounds()
         // The bound of one value is for a row, not for a page of them.
-        bounds.value = response.body.count
+        let bounds = JSONBounds(value: response.body.count)
         do {
             try response.body.withUnsafeBufferPointer { (bytes) throws(JSONFault) in
                 try JSONValidator.check(bytes, bounds: bounds)
@@ -329,8 +321,9 @@ public final class Service: Sendable {
         // Up to the next whole minute: who comes back at the time that was read is not too early.
         let time = ISOTime.text(until + 59_999, fraction: false)
         return ServiceError(
-            .limited, name,
-            "\(title) asks to wait until \(time.prefix(10)) \(time.dropFirst(11).prefix(5)) UTC"
+            code: .limited, service: name,
+            message:
+                "\(title) asks to wait until \(time.prefix(10)) \(time.dropFirst(11).prefix(5)) UTC"
                 + (group.map { " with calls of \($0)" } ?? ""),
             remedy: "run it again then.", reason: quota, status: status, untilMS: until,
             group: group)

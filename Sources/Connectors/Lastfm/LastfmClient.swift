@@ -6,13 +6,13 @@ private import Ledger
 ///
 /// Source of the rules: https://www.last.fm/api
 public final class LastfmClient: Sendable {
-    /// How Last.fm wants to be called: at most 5 requests a second (its terms), fewer that write.
+    /// How Last.fm wants to be called: at most 5 requests a second (its terms).
     public static let manner = ServiceManner(
-        spacing: (reads: .milliseconds(250), writes: .seconds(1)), blindWaits: [60],
+        spacing: .milliseconds(250), blindWaits: [60],
         blindLimits: [300, 900], judge: judge)
 
     public let service: Service
-    private let key: String
+    let key: String
     private let secret: String?
     private let sessionKey: (@Sendable () throws -> String)?
 
@@ -35,23 +35,9 @@ public final class LastfmClient: Sendable {
     ///
     /// A listening history that its owner hides is asked for once more in the owner's name.
     ///
-    /// - Parameters:
-    ///   - isSigned: Whether the method wants a signature; all but `auth.*` then also want the person's key.
-    ///   - isWrite: Whether the parameters go in the body, as those of all calls that change something.
+    /// - Parameter isSigned: Whether the method wants a signature; all but `auth.*` then also want the person's key.
     public func call(
-        _ method: String, _ parameters: [(String, String)] = [], isSigned: Bool = false,
-        isWrite: Bool = false
-    ) async throws -> [UInt8] {
-        do {
-            return try await send(method, parameters, isSigned: isSigned, isWrite: isWrite)
-        } catch let error as ServiceError where error.reason == "17" && !isSigned {
-            guard secret != nil, sessionKey != nil else { throw error }
-            return try await send(method, parameters, isSigned: true, isWrite: isWrite)
-        }
-    }
-
-    private func send(
-        _ method: String, _ parameters: [(String, String)], isSigned: Bool, isWrite: Bool
+        _ method: String, _ parameters: [(String, String)] = [], isSigned: Bool = false
     ) async throws -> [UInt8] {
         var all = parameters + [("method", method), ("api_key", key)]
         if isSigned {
@@ -63,15 +49,14 @@ public final class LastfmClient: Sendable {
             if !method.hasPrefix("auth."), let sessionKey { all.append(("sk", try sessionKey())) }
             all.append(("api_sig", Self.signature(of: all, secret: secret)))
         }
-        let form = formEncoded(all + [("format", "json")])
-        // Sent again, a love is as once, and of equal scrobbles Last.fm keeps one.
-        return try await service.json(
-            isWrite
-                ? HTTPRequest(
-                    "POST", service.base,
-                    headers: [("content-type", "application/x-www-form-urlencoded")],
-                    body: Array(form.utf8))
-                : HTTPRequest("GET", service.base + "?" + form))
+        let query = formEncoded(all + [("format", "json")])
+        do {
+            return try await service.json(HTTPRequest("GET", service.base + "?" + query))
+        } catch let error as ServiceError
+            where error.reason == "17" && !isSigned && secret != nil && sessionKey != nil
+        {
+            return try await call(method, parameters, isSigned: true)
+        }
     }
 
     /// Signs parameters: MD5 over names and values in the order of the names' bytes, then the secret.
@@ -113,23 +98,16 @@ public final class LastfmClient: Sendable {
         func failed(_ code: ServiceError.Code, _ remedy: String) -> Verdict {
             .failed(
                 ServiceError(
-                    code, "lastfm", "Last.fm did not do it: \(said)", remedy: remedy,
-                    reason: number.map { String($0) }, status: status))
+                    code: code, service: "lastfm", message: "Last.fm did not do it: \(said)",
+                    remedy: remedy, reason: number.map { String($0) }, status: status))
         }
-        switch number {
-        case 29: return .limited(quota: nil)
-        case 8, 11, 16: return .passing(reason: said)
-        case let number? where codes[number] != nil:
-            return failed(codes[number]?.code ?? .misused, codes[number]?.remedy ?? "")
-        case _? where status < 500:
-            return failed(.misused, "this is a bug in Narada; please report it.")
-        default: break
-        }
-        switch status {
-        case 200...299: return .done
-        case 429: return .limited(quota: nil)
-        case 408, 500...: return .passing(reason: said)
-        case 404: return failed(.notFound, "check the base URL.")
+        if let (code, remedy) = number.flatMap({ codes[$0] }) { return failed(code, remedy) }
+        switch (number, status) {
+        case (29, _), (nil, 429): return .limited(quota: nil)
+        case (8, _), (11, _), (16, _), (nil, 408), (_, 500...): return .passing(reason: said)
+        case (_?, _): return failed(.misused, "this is a bug in Narada; please report it.")
+        case (nil, 200...299): return .done
+        case (nil, 404): return failed(.notFound, "check the base URL.")
         default: return failed(.refused, "check the base URL and what was asked for.")
         }
     }

@@ -36,7 +36,8 @@ public final class LoopbackListener: Sendable {
             path.hasPrefix("/"), isListening
         else {
             throw ServiceError(
-                .configuration, "spotify", "Narada cannot listen on '\(uri)'",
+                code: .configuration, service: "spotify",
+                message: "Narada cannot listen on '\(uri)'",
                 remedy:
                     "set SPOTIFY_REDIRECT_URI to http://127.0.0.1/callback, or name a free port.")
         }
@@ -61,7 +62,7 @@ public final class LoopbackListener: Sendable {
         let end = ContinuousClock.now + timeout
         func refused(_ what: String) -> ServiceError {
             ServiceError(
-                .notAllowed, "spotify", what,
+                code: .notAllowed, service: "spotify", message: what,
                 remedy: "run `narada-cmd login spotify` again and allow it in the browser.")
         }
         while ContinuousClock.now < end {

@@ -29,10 +29,9 @@ public struct SplitPage: Sendable {
         let parts = (page["items"]?.elements ?? []).flatMap(Self.parts)
         entities = parts.map { Entity($0) }
         let references = entities.map(\.reference)
-        appendCompact(page, replacing: Array(zip(parts, references)), to: &payload)
+        payload = page.compact(replacing: Array(zip(parts, references)))
 
-        var whole: [UInt8] = []
-        appendCompact(page, to: &whole)
+        let whole = page.compact
         guard joined() != whole else { return }
         payload = whole
         entities = []
@@ -43,22 +42,15 @@ public struct SplitPage: Sendable {
         payload.withUnsafeBufferPointer { bytes in
             let page = JSONValue(bytes)
             let parts = (page["items"]?.elements ?? []).flatMap(Self.parts)
-            var output: [UInt8] = []
-            appendCompact(
-                page, replacing: Array(zip(parts, entities.map(\.payload))), to: &output)
-            return output
+            return page.compact(replacing: Array(zip(parts, entities.map(\.payload))))
         }
     }
 
     /// The entities of a row, in order.
     private static func parts(_ row: JSONValue) -> [JSONValue] {
         if isEntity(row) { return [row] }
-        var found: [JSONValue] = []
-        row.members { key, value in
-            if key.equals("item") || key.equals("track"), isEntity(value) { found.append(value) }
-            return true
-        }
-        return found
+        let named = row.members.filter { $0.key.equals("item") || $0.key.equals("track") }
+        return named.map(\.value).filter(isEntity)
     }
 
     private static func isEntity(_ value: JSONValue) -> Bool {
@@ -68,11 +60,9 @@ public struct SplitPage: Sendable {
 
 extension SplitPage.Entity {
     fileprivate init(_ value: JSONValue) {
-        var payload: [UInt8] = []
-        appendCompact(value, to: &payload)
         uri = value["uri"]?.text ?? ""
+        payload = value.compact
         digest = String(SHA256.digest(payload).description.prefix(32))
-        self.payload = payload
     }
 
     fileprivate var reference: [UInt8] {

@@ -8,8 +8,8 @@ private import Synchronization
 public final class SpotifyClient: Sendable {
     /// How Spotify wants to be called and what its answers mean.
     public static let manner = ServiceManner(
-        spacing: (reads: .milliseconds(250), writes: .milliseconds(250)),
-        blindWaits: [30, 60, 120], blindLimits: [240], group: group, judge: judge)
+        spacing: .milliseconds(250), blindWaits: [30, 60, 120], blindLimits: [240], group: group,
+        judge: judge)
 
     /// Which paths this client id has. The new ones came in February 2026; a proxy or a stand-in may know
     /// only the old ones.
@@ -57,9 +57,9 @@ public final class SpotifyClient: Sendable {
     ///
     /// - Throws: ``ServiceError/Code/uncertain`` if it may be there: look among the person's playlists first.
     public func createPlaylist(name: String, description: String?) async throws -> [UInt8] {
-        var members: [(String, JSON)] = [("name", .text(name)), ("public", false)]
-        if let description { members.append(("description", .text(description))) }
-        let body = JSON.object(members)
+        let body = JSON.known([
+            "name": .text(name), "public": false, "description": description.map { .text($0) },
+        ])
         return try await either(
             { try await self.json("POST", "/me/playlists", body, .afterVerifying) },
             {
@@ -73,9 +73,10 @@ public final class SpotifyClient: Sendable {
     ///
     /// - Throws: ``ServiceError/Code/uncertain`` if they may be there: read the list first.
     public func add(_ uris: [String], at index: Int?, to id: String) async throws -> String? {
-        var members: [(String, JSON)] = [("uris", .array(uris.map { .text($0) }))]
-        if let index { members.append(("position", JSON(index))) }
-        return try await items("POST", id, .object(members), .afterVerifying)
+        let body = JSON.known([
+            "uris": .array(uris.map { .text($0) }), "position": index.map { JSON($0) },
+        ])
+        return try await items("POST", id, body, .afterVerifying)
     }
 
     /// Takes all rows of at most 100 URIs out of a version of the list; gives the new snapshot.
@@ -83,10 +84,10 @@ public final class SpotifyClient: Sendable {
         _ uris: [String], from id: String, snapshot: String?
     ) async throws -> String? {
         let rows = JSON.array(uris.map { ["uri": .text($0)] })
-        let rest: [(String, JSON)] = snapshot.map { [("snapshot_id", .text($0))] } ?? []
+        let version: JSON? = snapshot.map { .text($0) }
         return try await items(
-            "DELETE", id, .object([("items", rows)] + rest), .safely,
-            old: .object([("tracks", rows)] + rest))
+            "DELETE", id, .known(["items": rows, "snapshot_id": version]), .safely,
+            old: .known(["tracks": rows, "snapshot_id": version]))
     }
 
     /// Moves rows in front of another one, all counted from 0 in a version of the list; gives the new snapshot.
@@ -97,42 +98,19 @@ public final class SpotifyClient: Sendable {
     public func reorder(
         from start: Int, count: Int, before index: Int, in id: String, snapshot: String?
     ) async throws -> String? {
-        var members: [(String, JSON)] = [
-            ("range_start", JSON(start)), ("range_length", JSON(count)),
-            ("insert_before", JSON(index)),
-        ]
-        if let snapshot { members.append(("snapshot_id", .text(snapshot))) }
-        return try await items("PUT", id, .object(members), .afterVerifying)
-    }
-
-    /// Makes at most 100 items the whole list; gives the new snapshot.
-    public func replace(_ uris: [String], in id: String) async throws -> String? {
-        try await items("PUT", id, ["uris": .array(uris.map { .text($0) })], .safely)
+        let body = JSON.known([
+            "range_start": JSON(start), "range_length": JSON(count), "insert_before": JSON(index),
+            "snapshot_id": snapshot.map { .text($0) },
+        ])
+        return try await items("PUT", id, body, .afterVerifying)
     }
 
     /// Gives a playlist another name or description; nil leaves one as it is.
     public func change(name: String?, description: String?, of id: String) async throws {
-        var members: [(String, JSON)] = []
-        if let name { members.append(("name", .text(name))) }
-        if let description { members.append(("description", .text(description))) }
-        _ = try await service.send(
-            request("PUT", "/playlists/\(percentEncoded(id))", .object(members)))
-    }
-
-    /// Saves at most 40 items in the person's library, or takes them out; twice is as once.
-    public func library(saving: Bool, _ uris: [String]) async throws {
-        let method = saving ? "PUT" : "DELETE"
-        let ids = uris.map { JSON.text($0.split(separator: ":").last.map(String.init) ?? $0) }
-        // The old paths have one each for every kind; the project saves tracks alone.
-        try await either(
-            {
-                let query = formEncoded([("uris", uris.joined(separator: ","))])
-                _ = try await self.service.send(self.request(method, "/me/library?" + query))
-            },
-            {
-                _ = try await self.service.send(
-                    self.request(method, "/me/tracks", ["ids": .array(ids)]))
-            })
+        let body = JSON.known([
+            "name": name.map { .text($0) }, "description": description.map { .text($0) },
+        ])
+        _ = try await service.send(request("PUT", "/playlists/\(percentEncoded(id))", body))
     }
 
     private func items(
@@ -210,8 +188,8 @@ public final class SpotifyClient: Sendable {
         func failed(_ kind: ServiceError.Code, _ what: String, _ remedy: String) -> Verdict {
             .failed(
                 ServiceError(
-                    kind, "spotify", "\(what): \(said)", remedy: remedy, reason: reason,
-                    status: code))
+                    code: kind, service: "spotify", message: "\(what): \(said)", remedy: remedy,
+                    reason: reason, status: code))
         }
         switch code {
         case 200...299: return .done

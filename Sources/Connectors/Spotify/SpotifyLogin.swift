@@ -1,3 +1,4 @@
+private import FoundationEssentials
 private import JSONText
 public import Ledger
 
@@ -13,8 +14,7 @@ public struct SpotifyLogin: Sendable {
     ]
     /// How the accounts service wants to be called and what its answers mean.
     public static let manner = ServiceManner(
-        spacing: (reads: .milliseconds(250), writes: .milliseconds(250)),
-        blindWaits: [30, 60, 120], blindLimits: [240], judge: judge)
+        spacing: .milliseconds(250), blindWaits: [30, 60, 120], blindLimits: [240], judge: judge)
 
     private let accounts: Service
     private let credentials: Credentials
@@ -147,9 +147,8 @@ public struct SpotifyLogin: Sendable {
     }
 
     private func ended(_ message: String) -> ServiceError {
-        ServiceError(
-            .notAllowed, "spotify", message, remedy: "log in again with `narada-cmd login spotify`."
-        )
+        accounts.error(
+            .notAllowed, message, remedy: "log in again with `narada-cmd login spotify`.")
     }
 
     private static func judge(_ response: HTTPResponse) -> Verdict {
@@ -159,7 +158,8 @@ public struct SpotifyLogin: Sendable {
         func failed(_ code: ServiceError.Code, _ remedy: String) -> Verdict {
             .failed(
                 ServiceError(
-                    code, "spotify", "Spotify refuses the log-in: \(error ?? "") \(description)",
+                    code: code, service: "spotify",
+                    message: "Spotify refuses the log-in: \(error ?? "") \(description)",
                     remedy: remedy, reason: error, status: response.status))
         }
         switch (response.status, error) {
@@ -178,12 +178,6 @@ public struct SpotifyLogin: Sendable {
 }
 
 private func base64URL(_ bytes: [UInt8]) -> String {
-    let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-    var text: [UInt8] = []
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-        let part = bytes[start..<min(start + 3, bytes.count)]
-        let word = part.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - part.count))
-        text += (0...part.count).map { digits[word >> (18 - 6 * $0) & 63] }
-    }
-    return String(decoding: text, as: UTF8.self)
+    Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
+        .replacing("=", with: "")
 }

@@ -10,7 +10,6 @@ public final class HistoryRows {
     private var start = 0
     private var end = 0
     private var isAtEnd = false
-    private var isOpen = false
     /// How many rows were given out.
     public private(set) var count = 0
 
@@ -27,16 +26,14 @@ public final class HistoryRows {
     ///
     /// - Throws: ``ExportError`` `bad-input` naming file, row and field.
     public func next() throws(ExportError) -> JSONValue? {
-        if !isOpen {
-            isOpen = true
+        if count == 0 {
             if try peek() == 0xEF { try skipMark() }
             guard try take() == UInt8(ascii: "[") else {
                 throw malformed("it does not begin with a list")
             }
-            if try peek() == UInt8(ascii: "]") { return try close() }
-        } else if try peek() == UInt8(ascii: "]") {
-            return try close()
-        } else if try take() != UInt8(ascii: ",") {
+        }
+        if try peek() == UInt8(ascii: "]") { return try close() }
+        if count > 0, try take() != UInt8(ascii: ",") {
             throw malformed("a comma or the list's end should follow row \(count)")
         }
         _ = try peek()

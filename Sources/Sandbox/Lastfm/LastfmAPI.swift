@@ -17,7 +17,7 @@ package func signature(_ parameters: [String: String], secret: String) -> String
     let text = Array((pairs.map { $0.key + $0.value }.joined() + secret).utf8)
     var digest = [UInt8](repeating: 0, count: 16)
     _ = MD5(text, text.count, &digest)
-    return digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    return digest.hex
 }
 
 /// An error of Last.fm's by its number.

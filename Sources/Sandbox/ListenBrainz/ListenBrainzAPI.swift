@@ -1,5 +1,4 @@
 import JSONText
-import Ledger
 
 /// The one user that ListenBrainz knows here.
 public enum ListenBrainzAccount {

@@ -16,11 +16,7 @@ func part(of value: JSON, _ fields: Substring) -> JSON {
             guard let rest = field?.dropFirst(name.count), !hides else {
                 return hides && field == nil ? (name, member) : nil
             }
-            return (
-                name,
-                part(
-                    of: member, rest.hasPrefix("(") ? rest.dropFirst().dropLast() : rest.dropFirst()
-                )
-            )
+            let inner = rest.hasPrefix("(") ? rest.dropFirst().dropLast() : rest.dropFirst()
+            return (name, part(of: member, inner))
         })
 }

@@ -1,51 +1,34 @@
 private import JSONText
-private import Ledger
 
-/// A log-in to Last.fm as desktop programs do it: a token, the person's word in a browser, a session that lasts.
+/// A log-in as desktop programs do it: a token, the person's word in a browser, a session that lasts.
 ///
 /// Source of the rules: https://www.last.fm/api/desktopauth
-public struct LastfmLogin: Sendable {
-    private let client: LastfmClient
-    private let page: String
-    private let key: String
-
-    /// Takes a client without a session.
-    ///
-    /// - Parameters:
-    ///   - page: The base URL of the page on which people allow it.
-    ///   - key: The app's key.
-    public init(_ client: LastfmClient, page: String, key: String) {
-        self.client = client
-        self.page = page
-        self.key = key
-    }
-
+extension LastfmClient {
     /// Asks for a session until the person has allowed it; gives what is kept of it.
     ///
     /// - Parameters:
+    ///   - page: The base URL of the page on which people allow it.
     ///   - show: Brings the person to an address; called once more if the first token has ended meanwhile.
-    ///   - pace: How time passes between questions.
     /// - Throws: ``ServiceError/Code/notAllowed`` if nobody allowed it in time.
-    public func session(
-        within timeout: Duration, pace: Pace = Pace(), show: (String) -> Void
+    public func logIn(
+        page: String, within timeout: Duration, show: (String) -> Void
     ) async throws -> [String: String] {
-        let end = pace.now() + timeout
+        let end = service.pace.now() + timeout
         var tokens = 0
         var token = ""
         while true {
             if token.isEmpty {
                 tokens += 1
-                let answer = try await client.call("auth.getToken", isSigned: true)
+                let answer = try await call("auth.getToken", isSigned: true)
                 token = answer.read { $0["token"]?.text ?? "" }
                 show(page + "?" + formEncoded([("api_key", key), ("token", token)]))
             }
             do {
-                let answer = try await client.call(
-                    "auth.getSession", [("token", token)], isSigned: true)
+                let answer = try await call("auth.getSession", [("token", token)], isSigned: true)
                 return answer.read {
                     let session = $0["session"]
                     return [
-                        "base": client.service.base, "user": session?["name"]?.text ?? "",
+                        "base": service.base, "user": session?["name"]?.text ?? "",
                         "session_key": session?["key"]?.text ?? "",
                     ]
                 }
@@ -54,12 +37,12 @@ public struct LastfmLogin: Sendable {
             {
                 token = ""
             } catch let error as ServiceError where error.reason == "14" {
-                guard pace.now() < end else {
-                    throw client.service.error(
+                guard service.pace.now() < end else {
+                    throw service.error(
                         .notAllowed, "nobody allowed it in time",
                         remedy: "run `narada-cmd login lastfm` again and allow it in the browser.")
                 }
-                try await pace.sleep(.seconds(2))
+                try await service.pace.sleep(.seconds(2))
             }
         }
     }
