@@ -52,7 +52,7 @@ struct MusicBrainzClientTests {
                 response(this.status, this.body)
             })
 
-        let error = try await failure { try await client.recording("x") }
+        let error = try await failure { try await client.isrc("GBAAA9800001") }
 
         #expect(error?.code == this.end)
     }
@@ -110,6 +110,75 @@ struct MusicBrainzClientTests {
 
 @Suite("The client of ListenBrainz")
 struct ListenBrainzClientTests {
+    /// Takes listens but those that are called so; more than a thousand it refuses.
+    private func client(refusing bad: Set<String> = [], _ script: Script) -> ListenBrainzClient {
+        ListenBrainzClient(
+            scripted("listenbrainz", ListenBrainzClient.manner) { request in
+                _ = try? script.answer(request)
+                let rows = (request.body ?? []).withUnsafeBufferPointer {
+                    (JSONValue($0)["payload"]?.elements ?? []).map {
+                        $0["track_metadata"]?["track_name"]?.text ?? ""
+                    }
+                }
+                return rows.count > 1000 || rows.contains(where: bad.contains)
+                    ? response(400, #"{"code":400,"error":"no"}"#)
+                    : response(200, #"{"status":"ok"}"#)
+            }, token: "T")
+    }
+
+    private func listens(_ count: Int) throws -> [JSON] {
+        try (0..<count).map { number in
+            try #require(
+                ListenBrainzClient.listen(
+                    at: noon + Int64(number) * 1000, artist: "A", title: "T\(number)"))
+        }
+    }
+
+    @Test("Listens go by the thousand; the refused are found by halves, all others are taken")
+    func submit() async throws {
+        let script = Script([.say(200)])
+        let refused = try await client(refusing: ["T7", "T2000"], script).submit(listens(2001))
+
+        #expect(refused.map(\.place) == [7, 2000])
+        let types = script.requests.map { String(decoding: $0.body ?? [], as: UTF8.self) }
+        #expect(types.allSatisfy { $0.hasPrefix(#"{"listen_type":"import","#) })
+        #expect(
+            script.requests.allSatisfy {
+                $0.headers.contains { $0.name == "authorization" && $0.value == "Token T" }
+            })
+        #expect(script.requests.count < 45)
+    }
+
+    @Test("One that has just ended goes as a single one; none go where there are none")
+    func single() async throws {
+        let script = Script([.say(200)])
+
+        #expect(try await client(script).submit(listens(1), isHistory: false).isEmpty)
+        #expect(try await client(script).submit([]).isEmpty)
+
+        #expect(script.requests.count == 1)
+        let body = String(decoding: script.requests[0].body ?? [], as: UTF8.self)
+        #expect(body.hasPrefix(#"{"listen_type":"single","#))
+    }
+
+    @Test("A listen that ListenBrainz would not take is none")
+    func limits() {
+        func listen(
+            _ artist: String, _ title: String, _ time: Milliseconds = noon,
+            _ info: [(String, JSON)] = []
+        ) -> JSON? {
+            ListenBrainzClient.listen(at: time, artist: artist, title: title, info: info)
+        }
+        #expect(listen("A", "T", 1_033_430_400_000) != nil)
+        #expect(listen("A", "T", 1_033_430_399_000) == nil)
+        #expect(listen(" ", "T") == nil && listen("A", "") == nil && listen("A\0", "T") == nil)
+        let rest = 10_240 - (listen("A", "T", noon, [("x", "")])?.bytes.count ?? 0)
+        let full = String(repeating: "x", count: rest)
+        #expect(listen("A", "T", noon, [("x", .text(full))])?.bytes.count == 10_240)
+        #expect(listen("A", "T", noon, [("x", .text(full + "x"))]) == nil)
+        #expect(listen("A", "T")?["track_metadata"]?["release_name"] == nil)
+    }
+
     @Test("When no more calls are free the next one waits; a 429 waits as long as it says")
     func rate() async throws {
         let time = FakeTime()
@@ -142,4 +211,8 @@ struct ListenBrainzClientTests {
             #expect(try await client.user() == name)
         }
     }
+}
+
+extension JSON {
+    fileprivate subscript(key: String) -> JSON? { members.first { $0.0 == key }?.1 }
 }

@@ -86,6 +86,7 @@ struct SpotifyClientTests {
         let snapshot = try await client.add(["spotify:track:x"], at: 0, to: "b")
         let gone = try await failure { try await client.get("/playlists/gone/items") }
         _ = try await client.createPlaylist(name: "N", description: nil)
+        try await client.library(saving: true, ["spotify:track:x"])
 
         #expect(snapshot == "S")
         #expect(gone?.code == .notFound)
@@ -93,7 +94,7 @@ struct SpotifyClientTests {
             seen() == [
                 "GET /playlists/a/items?limit=50", "GET /playlists/a/tracks?limit=50",
                 "POST /playlists/b/tracks", "GET /playlists/gone/tracks", "GET /me",
-                "POST /users/me.1/playlists",
+                "POST /users/me.1/playlists", "PUT /me/tracks",
             ])
     }
 
@@ -104,12 +105,14 @@ struct SpotifyClientTests {
         let gone = try await failure { try await client.get("/playlists/gone/items") }
         _ = try await client.get("/playlists/a/items")
         let later = try await failure { try await client.get("/playlists/gone/items") }
+        try await client.library(saving: false, ["spotify:track:x", "spotify:track:y"])
 
         #expect(gone?.code == .notFound && later?.code == .notFound)
         #expect(
             seen() == [
                 "GET /playlists/gone/items", "GET /playlists/gone/tracks", "GET /playlists/a/items",
                 "GET /playlists/gone/items",
+                "DELETE /me/library?uris=spotify%3Atrack%3Ax%2Cspotify%3Atrack%3Ay",
             ])
     }
 
@@ -128,7 +131,9 @@ struct SpotifyClientTests {
                 "remove",
                 { _ = try await $0.remove(["spotify:track:x"], from: "p", snapshot: "S") }, 5
             ),
+            ("replace", { _ = try await $0.replace([], in: "p") }, 5),
             ("change", { try await $0.change(name: "N", description: nil, of: "p") }, 5),
+            ("library", { try await $0.library(saving: true, ["spotify:track:x"]) }, 5),
         ]
         for (name, write, count) in outcomes {
             let (client, seen) = client { _ in (500, "") }
@@ -147,12 +152,13 @@ struct SpotifyClientTests {
         _ = try await client.add(["u"], at: 3, to: "p")
         _ = try await client.reorder(from: 5, count: 2, before: 0, in: "p", snapshot: "S")
         _ = try await client.remove(["u", "v"], from: "p", snapshot: "S")
+        _ = try await client.replace([], in: "p")
 
         #expect(
             script.requests.map { String(decoding: $0.body ?? [], as: UTF8.self) } == [
                 #"{"name":"N","public":false}"#, #"{"uris":["u"],"position":3}"#,
                 #"{"range_start":5,"range_length":2,"insert_before":0,"snapshot_id":"S"}"#,
-                #"{"items":[{"uri":"u"},{"uri":"v"}],"snapshot_id":"S"}"#,
+                #"{"items":[{"uri":"u"},{"uri":"v"}],"snapshot_id":"S"}"#, #"{"uris":[]}"#,
             ])
     }
 
@@ -271,19 +277,20 @@ struct LastfmClientTests {
         #expect(script.requests.last?.url.contains("sk=SK&api_sig=") == isLoggedIn)
     }
 
-    @Test("A signed call is encoded after it was signed, and signed in the person's name")
-    func signed() async throws {
+    @Test("A write goes in the body, signed, and encoded after it was signed")
+    func writes() async throws {
         let script = Script([.say(200, "{}")])
 
         _ = try await client(script).call(
-            "track.love", [("artist", "A & B"), ("track", "Jóga")], isSigned: true)
+            "track.love", [("artist", "A & B"), ("track", "Jóga")], isSigned: true, isWrite: true)
 
-        let url = try #require(script.requests.first).url
+        let request = try #require(script.requests.first)
+        #expect(request.method == "POST" && request.url == "https://ws.audioscrobbler.com/2.0/")
+        let body = String(decoding: request.body ?? [], as: UTF8.self)
         #expect(
-            url.hasPrefix(
-                "https://ws.audioscrobbler.com/2.0/?artist=A%20%26%20B&track=J%C3%B3ga&method=track.love&api_key=K&sk=SK&api_sig="
-            ))
-        #expect(url.hasSuffix("&format=json"))
+            body.hasPrefix(
+                "artist=A%20%26%20B&track=J%C3%B3ga&method=track.love&api_key=K&sk=SK&api_sig="))
+        #expect(body.hasSuffix("&format=json"))
     }
 
     @Test("A byte order mark before an answer is taken off")

@@ -108,9 +108,15 @@ struct SandboxTests {
         #expect(try await uris(client, id) == Array(letters[2...] + letters[..<2]))
         _ = try await client.remove([tracks[0]], from: id, snapshot: snapshot)
         #expect(try await uris(client, id) == Array(letters[2...] + letters[1..<2]))
+        _ = try await client.replace([tracks[4]], in: id)
+        #expect(try await uris(client, id) == [letters[4]])
         try await client.change(name: "Newer", description: nil, of: id)
         let name = try await client.get("/playlists/\(id)").read { $0["name"]?.text }
         #expect(name == "Newer")
+        try await client.library(saving: false, [tracks[0]])
+        liked = client.pages("/me/tracks", [("limit", "50")])
+        let rest = try #require(try await liked.next()).read { $0["items"]?.elements.count }
+        #expect(rest == tracks.count - 1)
         let gone = try await failure {
             try await client.get("/playlists/0000000000000000000000/items")
         }
@@ -142,7 +148,7 @@ struct SandboxTests {
         _ = try await client.get("/me")
     }
 
-    @Test("Last.fm: log-in, loves, and a history that its owner hides")
+    @Test("Last.fm: log-in, love, and a history that its owner hides")
     func lastfm() async throws {
         let sandbox = try Sandbox(mode: "dev2026")
         let summary = try await sandbox.control("GET", "")
@@ -159,6 +165,8 @@ struct SandboxTests {
         let client = LastfmClient(
             service, key: key, secret: secret, sessionKey: { fields["session_key"] ?? "" })
 
+        _ = try await client.call(
+            "track.love", [("artist", "A & B"), ("track", "Jóga")], isSigned: true, isWrite: true)
         let loved = try await client.call(
             "user.getLovedTracks", [("user", fields["user"] ?? ""), ("limit", "1")])
         #expect(loved.read { $0["lovedtracks"]?["track"] != nil })

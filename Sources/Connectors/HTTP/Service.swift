@@ -23,8 +23,8 @@ public struct Pace: Sendable {
 
 /// What differs between services: how often they may be called and what their answers mean.
 public struct ServiceManner: Sendable {
-    /// The time from one request to the next.
-    public var spacing: Duration
+    /// The time from one request to the next that reads, and to the next that writes.
+    public var spacing: (reads: Duration, writes: Duration)
     /// Seconds to wait when it says that these were too many, but not until when; one after the other.
     public var blindWaits: [Int64]
     /// Seconds it is left alone when those did not help; the last ones when it has said so lately.
@@ -139,7 +139,9 @@ public final class Service: Sendable {
     private func exchange(
         _ request: HTTPRequest, attempt: Int
     ) async throws -> Result<HTTPResponse, TransportFault> {
-        let waited = try await gate.enter(spacing: isPaced ? manner.spacing : .zero)
+        let isRead = request.method == "GET"
+        let spacing = isRead ? manner.spacing.reads : manner.spacing.writes
+        let waited = try await gate.enter(spacing: isPaced ? spacing : .zero)
         defer { gate.leave() }
         let start = pace.now()
         let result: Result<HTTPResponse, TransportFault>

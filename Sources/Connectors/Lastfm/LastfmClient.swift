@@ -6,9 +6,9 @@ private import Ledger
 ///
 /// Source of the rules: https://www.last.fm/api
 public final class LastfmClient: Sendable {
-    /// How Last.fm wants to be called: at most 5 requests a second (its terms).
+    /// How Last.fm wants to be called: at most 5 requests a second (its terms), fewer that write.
     public static let manner = ServiceManner(
-        spacing: .milliseconds(250), blindWaits: [60],
+        spacing: (reads: .milliseconds(250), writes: .seconds(1)), blindWaits: [60],
         blindLimits: [300, 900], judge: judge)
 
     public let service: Service
@@ -35,9 +35,23 @@ public final class LastfmClient: Sendable {
     ///
     /// A listening history that its owner hides is asked for once more in the owner's name.
     ///
-    /// - Parameter isSigned: Whether the method wants a signature; all but `auth.*` then also want the person's key.
+    /// - Parameters:
+    ///   - isSigned: Whether the method wants a signature; all but `auth.*` then also want the person's key.
+    ///   - isWrite: Whether the parameters go in the body, as those of all calls that change something.
     public func call(
-        _ method: String, _ parameters: [(String, String)] = [], isSigned: Bool = false
+        _ method: String, _ parameters: [(String, String)] = [], isSigned: Bool = false,
+        isWrite: Bool = false
+    ) async throws -> [UInt8] {
+        do {
+            return try await send(method, parameters, isSigned: isSigned, isWrite: isWrite)
+        } catch let error as ServiceError where error.reason == "17" && !isSigned {
+            guard secret != nil, sessionKey != nil else { throw error }
+            return try await send(method, parameters, isSigned: true, isWrite: isWrite)
+        }
+    }
+
+    private func send(
+        _ method: String, _ parameters: [(String, String)], isSigned: Bool, isWrite: Bool
     ) async throws -> [UInt8] {
         var all = parameters + [("method", method), ("api_key", key)]
         if isSigned {
@@ -49,14 +63,15 @@ public final class LastfmClient: Sendable {
             if !method.hasPrefix("auth."), let sessionKey { all.append(("sk", try sessionKey())) }
             all.append(("api_sig", Self.signature(of: all, secret: secret)))
         }
-        let query = formEncoded(all + [("format", "json")])
-        do {
-            return try await service.json(HTTPRequest("GET", service.base + "?" + query))
-        } catch let error as ServiceError
-            where error.reason == "17" && !isSigned && secret != nil && sessionKey != nil
-        {
-            return try await call(method, parameters, isSigned: true)
-        }
+        let form = formEncoded(all + [("format", "json")])
+        // Sent again, a love is as once, and of equal scrobbles Last.fm keeps one.
+        return try await service.json(
+            isWrite
+                ? HTTPRequest(
+                    "POST", service.base,
+                    headers: [("content-type", "application/x-www-form-urlencoded")],
+                    body: Array(form.utf8))
+                : HTTPRequest("GET", service.base + "?" + form))
     }
 
     /// Signs parameters: MD5 over names and values in the order of the names' bytes, then the secret.

@@ -7,8 +7,8 @@ public struct MusicBrainzClient: Sendable {
     /// One request a second (MusicBrainz API, "Rate Limiting"), and a tenth to spare: they arrive less
     /// evenly than they leave, and who is too fast is refused until they slow down.
     public static let manner = ServiceManner(
-        spacing: .milliseconds(1100), blindWaits: [2, 4, 8, 16, 32, 60], blindLimits: [300, 900],
-        leastWait: 5, judge: judge)
+        spacing: (reads: .milliseconds(1100), writes: .milliseconds(1100)),
+        blindWaits: [2, 4, 8, 16, 32, 60], blindLimits: [300, 900], leastWait: 5, judge: judge)
 
     /// ISRCs in one search: the address stays short, and the answer on a page or two.
     public static let isrcsPerSearch = 50
@@ -24,6 +24,11 @@ public struct MusicBrainzClient: Sendable {
         try await get(
             "/recording/" + percentEncoded(mbid),
             [("inc", "artist-credits isrcs releases release-groups media")])
+    }
+
+    /// Asks for the recordings of an ISRC: twelve characters, upper case.
+    public func isrc(_ isrc: String) async throws -> [UInt8] {
+        try await get("/isrc/" + percentEncoded(isrc), [("inc", "artist-credits isrcs releases")])
     }
 
     /// Searches for the recordings of some ISRCs, at most ``isrcsPerSearch``; page by page.

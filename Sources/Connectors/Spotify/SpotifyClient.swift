@@ -8,8 +8,8 @@ private import Synchronization
 public final class SpotifyClient: Sendable {
     /// How Spotify wants to be called and what its answers mean.
     public static let manner = ServiceManner(
-        spacing: .milliseconds(250), blindWaits: [30, 60, 120], blindLimits: [240], group: group,
-        judge: judge)
+        spacing: (reads: .milliseconds(250), writes: .milliseconds(250)),
+        blindWaits: [30, 60, 120], blindLimits: [240], group: group, judge: judge)
 
     /// Which paths this client id has. The new ones came in February 2026; a proxy or a stand-in may know
     /// only the old ones.
@@ -105,12 +105,33 @@ public final class SpotifyClient: Sendable {
         return try await items("PUT", id, body, .afterVerifying)
     }
 
+    /// Makes at most 100 items the whole list; gives the new snapshot.
+    public func replace(_ uris: [String], in id: String) async throws -> String? {
+        try await items("PUT", id, ["uris": .array(uris.map { .text($0) })], .safely)
+    }
+
     /// Gives a playlist another name or description; nil leaves one as it is.
     public func change(name: String?, description: String?, of id: String) async throws {
         let body = JSON.known([
             "name": name.map { .text($0) }, "description": description.map { .text($0) },
         ])
         _ = try await service.send(request("PUT", "/playlists/\(percentEncoded(id))", body))
+    }
+
+    /// Saves at most 40 items in the person's library, or takes them out; twice is as once.
+    public func library(saving: Bool, _ uris: [String]) async throws {
+        let method = saving ? "PUT" : "DELETE"
+        let ids = uris.map { JSON.text($0.split(separator: ":").last.map(String.init) ?? $0) }
+        // The old paths have one each for every kind; the project saves tracks alone.
+        try await either(
+            {
+                let query = formEncoded([("uris", uris.joined(separator: ","))])
+                _ = try await self.service.send(self.request(method, "/me/library?" + query))
+            },
+            {
+                _ = try await self.service.send(
+                    self.request(method, "/me/tracks", ["ids": .array(ids)]))
+            })
     }
 
     private func items(

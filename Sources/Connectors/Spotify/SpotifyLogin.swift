@@ -14,7 +14,8 @@ public struct SpotifyLogin: Sendable {
     ]
     /// How the accounts service wants to be called and what its answers mean.
     public static let manner = ServiceManner(
-        spacing: .milliseconds(250), blindWaits: [30, 60, 120], blindLimits: [240], judge: judge)
+        spacing: (reads: .milliseconds(250), writes: .milliseconds(250)),
+        blindWaits: [30, 60, 120], blindLimits: [240], judge: judge)
 
     private let accounts: Service
     private let credentials: Credentials
