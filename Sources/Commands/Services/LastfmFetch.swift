@@ -135,7 +135,7 @@ final class LastfmFetch {
                 let goesOn = try body.read { answer in
                     guard let list = answer[container] else { return false }
                     last = Int((list["@attr"] ?? list)["totalPages"]?.number ?? 0)
-                    return try visit(page, list, Self.compact(answer))
+                    return try visit(page, list, answer.compact)
                 }
                 if !goesOn { break }
             } catch let error as ServiceError where error.code == .malformed && unreadable != nil {
@@ -146,12 +146,6 @@ final class LastfmFetch {
             page += 1
         }
         session.progress.finish()
-    }
-
-    private static func compact(_ value: JSONValue) -> [UInt8] {
-        var bytes: [UInt8] = []
-        appendCompact(value, to: &bytes)
-        return bytes
     }
 
     // MARK: Loves
@@ -286,7 +280,7 @@ final class LastfmFetch {
     private func info(_ track: [(String, String)]) async throws -> [UInt8] {
         do {
             return try await client.call("track.getInfo", track + [("username", user)])
-                .read(Self.compact)
+                .read { $0.compact }
         } catch let error as ServiceError where error.code == .notFound {
             let said: JSON = [
                 "error": JSON(Int(error.reason ?? "") ?? 6), "message": .text(error.message),

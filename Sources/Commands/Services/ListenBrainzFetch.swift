@@ -69,11 +69,9 @@ final class ListenBrainzFetch {
                 let fresh = try fresh(rows)
                 new += fresh
                 if fresh > 0 {
-                    var payload: [UInt8] = []
-                    appendCompact(response, to: &payload)
                     let data: JSON = [
                         "from": .integer(from), "to": .integer(to), "before": .integer(before),
-                        "payload": .raw(payload),
+                        "payload": .raw(response.compact),
                     ]
                     try session.append([NewEvent(.listenbrainzListensPage, on: stream, data)])
                 }

@@ -41,7 +41,7 @@ final class MusicBrainzFetch {
                     for row in page["recordings"]?.elements ?? [] {
                         let isrcs = row["isrcs"]?.elements.compactMap(\.text) ?? []
                         for isrc in Set(isrcs) {
-                            found["isrc:" + isrc, default: []].append(compact(row))
+                            found["isrc:" + isrc, default: []].append(.raw(row.compact))
                         }
                     }
                 }
@@ -85,7 +85,7 @@ final class MusicBrainzFetch {
         _ request: () async throws -> [UInt8]
     ) async throws -> Bool {
         guard try !open([stream], maxAgeMS: maxAgeMS).isEmpty else { return false }
-        let payload = try await request().read(compact)
+        let payload = try await request().read { JSON.raw($0.compact) }
         let data = JSON.object(more + [("payload", payload)])
         try session.append([NewEvent(kind, on: try streamName(stream), data)])
         return true
@@ -102,11 +102,5 @@ final class MusicBrainzFetch {
         }
         var seen = Set(known)
         return streams.filter { seen.insert($0).inserted }
-    }
-
-    private func compact(_ value: JSONValue) -> JSON {
-        var bytes: [UInt8] = []
-        appendCompact(value, to: &bytes)
-        return .raw(bytes)
     }
 }
