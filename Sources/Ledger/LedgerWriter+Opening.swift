@@ -30,7 +30,10 @@ extension LedgerWriter {
             step = .end
         }
         try walk.position.confront(first ? everyone : known, atEnd: true)
-        if walk.segment == nil || walk.isSealed || suspect { try rotate(walk) }
+        if walk.segment == nil || walk.isSealed || suspect {
+            file = nil  // Where a sync failed another one would lie.
+            try rotate(walk)
+        }
         if suspect { try ledger.disk.remove(ledger.suspectPath) }
         try takeFile(walk)
         // Who made a segment without commits may have died before its name was durable.

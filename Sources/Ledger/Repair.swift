@@ -17,7 +17,10 @@ extension LedgerWriter {
     public func discard(from seq: Seq, dryRun: Bool) throws(LedgerError) -> Discarded {
         try locked { () throws(LedgerError) in
             let segments = try ledger.segments()
-            guard seq >= 1, let index = segments.lastIndex(where: { $0.firstSeq <= seq }) else {
+            // In the segment with the event before, behind whose last commit there may be something left.
+            let last = segments.lastIndex { $0.firstSeq < seq }
+            guard seq >= 1, let index = last ?? segments.firstIndex(where: { $0.firstSeq == seq })
+            else {
                 throw LedgerError(
                     .damaged, "no segment reaches back to event \(seq)", remedy: "name a later one."
                 )

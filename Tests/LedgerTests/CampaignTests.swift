@@ -127,4 +127,40 @@ struct CampaignFindsTests {
 
         #expect(memory[Self.path] == before)
     }
+
+    @Test("What was cut and not synced does not come back in the middle of the log")
+    func cutUnsynced() throws {
+        let memory = MemoryDisk()
+        try TestLedger(on: memory).append([1])
+        let end = try #require(memory[Self.path]).count
+        memory[Self.path]? += [UInt8](repeating: 7, count: 700)
+        for seed in 0..<40 as Range<UInt64> {
+            let disk = CrashDisk(seed: seed, files: memory.files) { _ in }
+            // Somebody cut it and died before the sync.
+            let file = try #require(try disk.open(Self.path, writing: true, creating: false))
+            try file.truncate(to: end)
+            _ = try TestLedger(on: disk).writer().seal(all: true)
+
+            let left = try TestLedger(on: disk.crash())
+
+            #expect(try read(left.ledger()).lines.count == 1, "seed \(seed)")
+        }
+    }
+
+    @Test("What stands behind the last commit of a finished segment is given up as the error says")
+    func remainsOfFinished() throws {
+        let memory = MemoryDisk()
+        let test = try TestLedger(on: memory)
+        try test.append([1])
+        try test.beginSegment()
+        try test.append([1])
+        memory[Self.path]? += [UInt8](repeating: 7, count: 700)
+        #expect(ledgerFailure { _ = try read(test.ledger()) } == .damaged)
+
+        _ = try test.writer().discard(from: 2, dryRun: false)
+
+        #expect(try read(test.ledger()).lines.count == 1)
+        try test.append([1])
+        #expect(try test.ledger().verify().end.seq == 2)
+    }
 }

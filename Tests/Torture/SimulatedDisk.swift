@@ -191,10 +191,9 @@ private final class SimulatedLife {
                 .lost, "found \(found.count) of \(certain.count) acknowledged, seed \(seed)")
         }
         // What stands behind is what a repair did not get to, and commits that were begun, each whole.
-        let old = Array(kept.dropFirst(certain.count))
         var expected = found.dropFirst(certain.count)
-        if old.starts(with: expected) { return }
-        if expected.starts(with: old) { expected = expected.dropFirst(old.count) }
+        let left = zip(kept.dropFirst(certain.count), expected).prefix { $0 == $1 }.count
+        expected = expected.dropFirst(left)
         for commit in begun where expected.first == commit[0] {
             guard expected.starts(with: commit) else { break }
             expected = expected.dropFirst(commit.count)
