@@ -134,16 +134,18 @@ struct CampaignFindsTests {
         try TestLedger(on: memory).append([1])
         let end = try #require(memory[Self.path]).count
         memory[Self.path]? += [UInt8](repeating: 7, count: 700)
-        for seed in 0..<40 as Range<UInt64> {
-            let disk = CrashDisk(seed: seed, files: memory.files) { _ in }
+        var images: [MemoryDisk] = []
+        for seed in 0..<20 as Range<UInt64> {
+            let disk = CrashDisk(seed: seed, files: memory.files) { images.append($0) }
             // Somebody cut it and died before the sync.
             let file = try #require(try disk.open(Self.path, writing: true, creating: false))
             try file.truncate(to: end)
             _ = try TestLedger(on: disk).writer().seal(all: true)
-
-            let left = try TestLedger(on: disk.crash())
-
-            #expect(try read(left.ledger()).lines.count == 1, "seed \(seed)")
+        }
+        let begun = images.filter { $0["/ledger/000000000002.lz4"] != nil }
+        #expect(begun.count > 20)
+        for left in begun {
+            #expect(throws: Never.self) { try read(TestLedger(on: left).ledger()) }
         }
     }
 
