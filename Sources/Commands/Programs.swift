@@ -38,7 +38,8 @@ public struct Narada: ParsableCommand {
         subcommands: [
             StatusCommand.self, DoctorCommand.self, PlaylistsCommand.self, ShowPlaylist.self,
             HistoryCommand.self,
-            DiffCommand.self, TracksCommand.self, TrackCommand.self, ListensCommand.self,
+            DiffCommand.self, TracksCommand.self, TrackCommand.self, MappingsCommand.self,
+            ListensCommand.self,
             TopCommand.self, ExplainCommand.self, ExportCommand.self, LogCommand.self,
         ])
 

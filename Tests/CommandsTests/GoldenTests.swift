@@ -42,7 +42,7 @@ struct GoldenTests {
             "narada",
             [
                 "", "status", "doctor", "playlists", "playlist", "history", "diff", "tracks",
-                "track",
+                "track", "mappings",
                 "listens", "top", "explain",
                 "export", "export playlist", "log", "log cat", "log stat", "log head", "log verify",
             ]
@@ -131,7 +131,7 @@ struct GoldenTests {
             ("history", ["history", "Early morning"]), ("diff", ["diff", "Early morning", "1"]),
             ("diff-between", ["diff", "Early morning", "2026-11-01", "2026-11-02"]),
             ("tracks", ["tracks"]), ("tracks-query", ["tracks", "railgun"]),
-            ("track", ["track", Tracks.b]),
+            ("track", ["track", Tracks.b]), ("mappings", ["mappings"]),
             ("listens", ["listens"]), ("listens-reason", ["listens", "--reason", "any"]),
             ("top", ["top"]),
             ("explain-event", ["explain", "4"]), ("explain-row", ["explain", "Early morning#1"]),
@@ -157,7 +157,8 @@ struct GoldenTests {
         var text = ""
         for arguments in [
             ["status"], ["playlists"], ["playlist", "Early morning"], ["history", "Early morning"],
-            ["diff", "Early morning", "1"], ["tracks"], ["track", Tracks.b], ["listens"],
+            ["diff", "Early morning", "1"], ["tracks"], ["track", Tracks.b],
+            ["mappings", Tracks.b], ["listens"],
             ["listens", "--reason", "any"],
             ["top"], ["explain", "4"], ["explain", "Early morning#1"], ["explain", Tracks.b],
         ] {

@@ -113,6 +113,35 @@ struct TrackCommand: ParsableCommand {
     }
 }
 
+struct MappingsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mappings",
+        abstract: "What the tracks are called by the services, and how sure that is.",
+        discussion: "Example: narada mappings spotify:track:2B8geqnq9YIym0ixYn83Pd")
+    @OptionGroup var globals: GlobalOptions
+    @Argument(help: "Only this track: a URI, a URL, an id or a title.") var track: String?
+    @Option(help: "How many at most.") var limit = 50
+
+    func run() throws {
+        try Session(reading: globals).read { db in
+            Listing(
+                columns: [
+                    .init("title", "TITLE"), .init("artists", "ARTISTS", .names),
+                    .init("connector", "SERVICE"), .init("id", "NAME THERE"),
+                    .init("method", "METHOD"), .init("confidence", "SURE", .number),
+                    .init("verified_at", nil, .time), .init("uri"),
+                ],
+                rows: try db.rows(
+                    """
+                    SELECT t.title, t.artists, m.connector_name, m.connector_id, m.match_method,
+                        m.confidence, m.last_verified, \(trackURIColumn)
+                    FROM track_mappings m JOIN tracks t ON t.id = m.track_id JOIN nodes n ON n.id = t.id
+                    WHERE m.is_deleted = 0 AND ifnull(m.track_id = ?1, 1) ORDER BY m.track_id, m.id LIMIT ?2
+                    """, try track.map { try trackID($0, db) }, limit))
+        }.print(globals)
+    }
+}
+
 /// A span of time that a person named.
 struct Span: ParsableArguments {
     @Option(help: "From this moment on.") var since: When?
