@@ -222,10 +222,10 @@ final class LastfmFetch {
     }
 
     /// Asks for the plays of some tracks, and claims nothing about them.
-    func counts(of tracks: [Resolution.Subject], maxAgeMS: Milliseconds) async throws -> (
-        asked: Int, missing: Int
-    ) {
-        let wanted = try stale(tracks, maxAgeMS: maxAgeMS)
+    func counts(
+        of tracks: [Resolution.Subject], maxAgeMS: Milliseconds, limit: Int = .max
+    ) async throws -> (asked: Int, missing: Int) {
+        let wanted = try stale(tracks, maxAgeMS: maxAgeMS).prefix(limit)
         var pending: [NewEvent] = []
         var asked = 0
         var missing = 0

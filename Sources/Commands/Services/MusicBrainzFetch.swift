@@ -25,12 +25,13 @@ final class MusicBrainzFetch {
     ///
     /// - Parameter isrcs: As services give them; what is no ISRC is passed over.
     /// - Returns: How many were asked for, and how many of these MusicBrainz does not find.
-    func isrcs(_ isrcs: [String], maxAgeMS: Milliseconds) async throws -> (asked: Int, missing: Int)
-    {
+    func isrcs(
+        _ isrcs: [String], maxAgeMS: Milliseconds, limit: Int = .max
+    ) async throws -> (asked: Int, missing: Int) {
         let codes = isrcs.map { $0.uppercased().replacing("-", with: "") }.filter {
             $0.wholeMatch(of: /[A-Z]{2}[A-Z0-9]{3}[0-9]{7}/) != nil
         }
-        let wanted = try open(codes.map { "isrc:" + $0 }, maxAgeMS: maxAgeMS)
+        let wanted = try open(codes.map { "isrc:" + $0 }, maxAgeMS: maxAgeMS).prefix(limit)
         var missing = 0
         for start in stride(from: 0, to: wanted.count, by: MusicBrainzClient.isrcsPerSearch) {
             let batch = wanted[start...].prefix(MusicBrainzClient.isrcsPerSearch)

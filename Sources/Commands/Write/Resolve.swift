@@ -23,7 +23,8 @@ struct ResolveCommand: AsyncParsableCommand {
     @OptionGroup var options: WriteOptions
     @Option(help: "Only the rows of this playlist.") var playlist: String?
     @Option(help: "musicbrainz or lastfm; both if not said.") var connector: ResolvedConnector?
-    @Option(help: "At most so many tracks.") var limit: Int?
+    @Option(help: "Ask each service about at most so many tracks; the next run goes on.") var limit:
+        Int?
     @Option(help: "What nobody knew is not asked for again before.") var maxAge = "30d"
     @Flag(help: "Judge again what was answered, ask nobody, and print what would change.")
     var rescore = false
@@ -41,7 +42,7 @@ struct ResolveCommand: AsyncParsableCommand {
             try session.read { try FoundPlaylist.find(name, $0).rows($0).compactMap(\.uri) }
         }
         func chosen(_ all: Resolution) -> [Resolution.Subject] {
-            Array((rows.map { all.subjects($0) } ?? all.subjects).prefix(limit ?? .max))
+            rows.map { all.subjects($0) } ?? all.subjects
         }
         var (claims, ambiguous): ([Resolution.Claim], Int) = ([], 0)
         var more: [(String, JSON)] = []
@@ -110,8 +111,9 @@ struct ResolveCommand: AsyncParsableCommand {
         _ session: Session, _ age: Milliseconds, _ chosen: (Resolution) -> [Resolution.Subject]
     ) async throws -> [(String, JSON)] {
         let fetch = try MusicBrainzFetch(session)
+        let most = limit ?? .max
         let isrcs = try session.read { chosen(try Resolution($0)).compactMap(\.isrc) }
-        let byISRC = try await fetch.isrcs(isrcs, maxAgeMS: age)
+        let byISRC = try await fetch.isrcs(isrcs, maxAgeMS: age, limit: most)
         let (open, bare): ([Resolution.Subject], [String]) = try session.read { db in
             let resolution = try Resolution(db)
             return (
@@ -121,12 +123,12 @@ struct ResolveCommand: AsyncParsableCommand {
                     """
                     SELECT uri FROM entities WHERE uri GLOB 'mb:recording:*' AND title IS NULL
                     ORDER BY id LIMIT ?
-                    """, limit ?? .max)
+                    """, most)
             )
         }
         for uri in bare { _ = try await fetch.recording(uri, maxAgeMS: age) }
         var searched = 0
-        for (place, subject) in open.enumerated() {
+        for (place, subject) in open.enumerated() where searched < most {
             session.progress.show("searching MusicBrainz", place + 1, of: open.count)
             let isAsked = try await fetch.search(
                 artist: subject.artist, title: subject.title, maxAgeMS: age)
@@ -145,7 +147,8 @@ struct ResolveCommand: AsyncParsableCommand {
             let resolution = try Resolution(db)
             return try resolution.open(chosen(resolution), .lastfm, db)
         }
-        let result = try await LastfmFetch(session).counts(of: open, maxAgeMS: age)
+        let result = try await LastfmFetch(session).counts(
+            of: open, maxAgeMS: age, limit: limit ?? .max)
         return [("asked_lastfm", JSON(result.asked))]
     }
 
