@@ -99,7 +99,7 @@ let package = Package(
             dependencies: [
                 "Commands", "Connectors", "Events", "JSONText", "Ledger", "Music", "Projections",
                 "Projector", "TestSupport", "Workflows", arguments,
-            ] + sqlite, path: "Tests/Torture", resources: [.embedInCode("corpus.txt")],
+            ] + sqlite, path: "Tests/Torture", exclude: ["corpus.txt"],
             swiftSettings: settings),
         .executableTarget(
             name: "narada-torture", dependencies: ["Torture"], path: "Tests/narada-torture",

@@ -177,6 +177,9 @@ private final class Corpus {
     private let database: DatabaseQueue
 
     init() throws {
+        guard !Self.committedInputs.isEmpty else {
+            throw Unexpected(text: "corpus.txt is not where it was built")
+        }
         database = try DatabaseQueue()
         try database.inDatabase { try $0.execute(sql: Schema.tables + Schema.indexes) }
 
@@ -248,7 +251,9 @@ private final class Corpus {
     // MARK: Inputs with what they are in front
 
     private static let committedInputs: [[UInt8]] = {
-        let lines = PackageResources.corpus_txt.split(separator: UInt8(ascii: "\n"))
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/corpus.txt"
+        let lines = (FileManager.default.contents(atPath: file) ?? Data())
+            .split(separator: UInt8(ascii: "\n"))
         return lines.compactMap { Data(base64Encoded: Data($0)) }.map { [UInt8]($0) }
     }()
 
