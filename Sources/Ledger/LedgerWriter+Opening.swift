@@ -30,14 +30,13 @@ extension LedgerWriter {
             step = .end
         }
         try walk.position.confront(first ? everyone : known, atEnd: true)
-        if walk.segment == nil || walk.isSealed || suspect {
-            file = nil  // Where a sync failed another one would lie.
-            try rotate(walk)
-        }
+        if walk.segment == nil || walk.isSealed || suspect { try rotate(walk) }
         if suspect { try ledger.disk.remove(ledger.suspectPath) }
         try takeFile(walk)
-        // Who made a segment without commits may have died before its name was durable.
-        if walk.offset == Format.firstCommit { try ledger.disk.syncDirectory(ledger.directory) }
+        // Who left it like this may have died before it was durable. What was cut would stand again behind or under
+        // what is written now, or the new segment have no name.
+        try ledger.disk.syncDirectory(ledger.directory)
+        if let file { try sync(file, walk) }
         self.walk = walk
         if let event = pending {
             _ = try commit([event], walk)

@@ -234,11 +234,7 @@ public final class LedgerWriter {
     }
 
     /// Begins a new segment behind the last commit; the walk goes over to it.
-    ///
-    /// The end of the old one is durable first: who cut it may have died before that was, and then what was cut
-    /// would stand again in the middle of the log.
     func rotate(_ walk: CommitWalk) throws(LedgerError) {
-        if let file { try sync(file, walk) }
         let first = walk.position.seq + 1
         let header = Header(
             kind: Format.segment, firstSeq: first, timeMS: walk.timeMS, chain: walk.position.chain)

@@ -48,18 +48,16 @@ extension LedgerWriter {
                 try ledger.disk.syncDirectory(quarantine)
                 try ledger.disk.syncDirectory(ledger.directory)
             }
-            if !tail.isEmpty {
-                try ledger.disk.replace(quarantine + "/" + tailName, with: tail)
-                if cut.offset == 0 {
-                    try ledger.disk.remove(segment.path)
-                    try ledger.disk.syncDirectory(ledger.directory)
-                } else if let file = try ledger.disk.open(
-                    segment.path, writing: true, creating: false)
-                {
-                    try file.truncate(to: cut.offset)
-                    try file.sync()
-                }
+            if !tail.isEmpty { try ledger.disk.replace(quarantine + "/" + tailName, with: tail) }
+            if cut.offset == 0 {
+                try ledger.disk.remove(segment.path)
+            } else if let file = try ledger.disk.open(segment.path, writing: true, creating: false)
+            {
+                // Also where nothing is left to cut: a call that was broken off may not have got to the sync.
+                try file.truncate(to: cut.offset)
+                try file.sync()
             }
+            try ledger.disk.syncDirectory(ledger.directory)
             return result
         }
     }

@@ -149,6 +149,48 @@ struct CampaignFindsTests {
         }
     }
 
+    @Test("Nothing is written over what was cut and not synced before that is durable")
+    func writtenOverCut() throws {
+        let memory = MemoryDisk()
+        let test = try TestLedger(on: memory)
+        try test.append([1])
+        let end = try #require(memory[Self.path]).count
+        try test.append([1, 1, 1])
+        memory["/ledger/HEAD"] = nil
+        for seed in 0..<20 as Range<UInt64> {
+            var refusals: [String] = []
+            let disk = CrashDisk(seed: seed, files: memory.files) { left in
+                do { _ = try TestLedger(on: left).writer().refresh() } catch {
+                    refusals.append("\(error)")
+                }
+            }
+            let file = try #require(try disk.open(Self.path, writing: true, creating: false))
+            try file.truncate(to: end)
+            try TestLedger(on: disk).append([1], size: 2000)
+
+            #expect(!refusals.contains { $0.contains("(R1)") }, "seed \(seed)")
+        }
+    }
+
+    @Test("A repair that finds nothing left to cut makes durable what was cut before")
+    func repairedTwice() throws {
+        let memory = MemoryDisk()
+        let test = try TestLedger(on: memory)
+        try test.append([1])
+        let end = try #require(memory[Self.path]).count
+        try test.append([1, 1])
+        for seed in 0..<20 as Range<UInt64> {
+            let disk = CrashDisk(seed: seed, files: memory.files) { _ in }
+            let file = try #require(try disk.open(Self.path, writing: true, creating: false))
+            try file.truncate(to: end)
+            _ = try TestLedger(on: disk).writer().discard(from: 2, dryRun: false)
+
+            let left = try TestLedger(on: disk.crash()).ledger()
+
+            #expect(try read(left).lines.count == 1, "seed \(seed)")
+        }
+    }
+
     @Test("What stands behind the last commit of a finished segment is given up as the error says")
     func remainsOfFinished() throws {
         let memory = MemoryDisk()
